@@ -1,0 +1,1 @@
+"""Audio: reading speech, mel features, and the envelope driver (sanity baseline of stage 1)."""

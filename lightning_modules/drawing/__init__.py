@@ -1,0 +1,1 @@
+"""Drawing: static drawers that turn a photo into a line drawing d_s."""

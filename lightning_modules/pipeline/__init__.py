@@ -1,0 +1,1 @@
+"""Pipeline: inference without a Trainer — portrait, renderers, composition, video files."""

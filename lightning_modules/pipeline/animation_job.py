@@ -1,0 +1,221 @@
+"""What one animation is made from, what it reports back, and how it tells its progress. Plain values, no heavy import.
+
+The command line, the web page and notebooks all build an :class:`AnimationJob` and hand it to
+``lightning_modules.pipeline.animate.animate_photo``. The job checks its own ranges, so a wrong value is refused before
+anything is loaded.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from lightning_modules.errors import ConfigError
+
+Look = Literal["pencil", "ink"]
+RendererName = Literal["warp", "gan"]
+LandmarkSource = Literal["mediapipe", "face-alignment", "file"]
+MatteSource = Literal["selfie", "none"]
+DeviceChoice = Literal["auto", "cpu", "cuda"]
+
+
+def _require(holds: object, found: str, remedy: str) -> None:
+    if not holds:
+        raise ConfigError(found, remedy)
+
+
+def _is_face_choice(value: object) -> bool:
+    """Callers that read YAML may bring anything."""
+    return value == "largest" or (isinstance(value, int) and value >= 1)
+
+
+@dataclass(frozen=True)
+class MotionGains:
+    """How strongly each part of the face moves; 1 is natural, 0 holds it still.
+
+    Attributes:
+        jaw: how far the mouth opens with the voice, in [0, 3].
+        lips: how far the lips spread and round, in [0, 3].
+        head: how far the head sways and nods, in [0, 3].
+        blink_rate: blinks per minute, in [0, 60]; 0 keeps the eyes open.
+
+    Raises:
+        ConfigError: a value is out of its range or not a number.
+    """
+
+    jaw: float = 1.0
+    lips: float = 1.0
+    head: float = 1.0
+    blink_rate: float = 15.0
+
+    def __post_init__(self) -> None:
+        for name in ("jaw", "lips", "head"):
+            value = getattr(self, name)
+            _require(0.0 <= value <= 3.0, f"the motion gain '{name}' is {value}", "choose a value from 0 to 3")
+        _require(
+            0.0 <= self.blink_rate <= 60.0,
+            f"the blink rate is {self.blink_rate} per minute",
+            "choose a value from 0 to 60",
+        )
+
+
+@dataclass(frozen=True)
+class AnimationJob:
+    """One talking drawing to make: the inputs, the output and every choice that changes the result.
+
+    Attributes:
+        photo: photo of a face; with ``photo_is_clip`` a video clip whose first frame is the photo.
+        speech: any file with a sound track (a sound file or a video clip; may be the clip given as ``photo``).
+        output: the MP4 to write; its folder exists and is writable.
+        photo_is_clip: read the first frame of ``photo`` as the photo.
+        size: side of the square drawing in pixels, a multiple of 8 from 128 to 2048.
+        fps: frames per second of the output, from 1 to 120.
+        look: the drawing's look, a name of ``drawing.drawer.make_drawer``.
+        renderer: who draws the moving frames: the landmark warp of the static drawing, or a trained generator.
+        weights: the generator that was trained, with ``renderer="gan"`` and only then.
+        landmarks: who finds the face and its 68 landmarks.
+        landmarks_file: the landmarks themselves, with ``landmarks="file"`` and only then.
+        matte: who separates the person from the background.
+        face: which face, ``"largest"`` or its number counted from the left, starting at 1.
+        paste_back: put the moving square back into the whole photo instead of showing the square alone.
+        frames: also write every frame as a PNG into this folder.
+        side_by_side: show photo and drawing next to each other.
+        contact_sheet: also write a sheet of evenly spaced frames as an image here.
+        seed: seed of blinks and sway; same inputs and seed give the same frames.
+        gains: how strongly each part of the face moves.
+        cache: folder for prepared portraits; ``None`` prepares anew and keeps nothing.
+        device: ``"auto"`` takes a GPU when torch sees one.
+        batch: frames rendered together, from 1 to 256; ``None`` takes what suits the device (few on a CPU, whose caches
+            are small).
+
+    Raises:
+        ConfigError: a value is out of range, or ``landmarks`` and ``landmarks_file``, or ``renderer`` and ``weights``,
+            contradict each other.
+    """
+
+    photo: Path
+    speech: Path
+    output: Path
+    photo_is_clip: bool = False
+    size: int = 256
+    fps: float = 25.0
+    look: Look = "ink"
+    renderer: RendererName = "warp"
+    weights: Path | None = None
+    landmarks: LandmarkSource = "mediapipe"
+    landmarks_file: Path | None = None
+    matte: MatteSource = "selfie"
+    face: Literal["largest"] | int = "largest"
+    paste_back: bool = False
+    frames: Path | None = None
+    side_by_side: bool = False
+    contact_sheet: Path | None = None
+    seed: int = 0
+    gains: MotionGains = field(default_factory=MotionGains)
+    cache: Path | None = None
+    device: DeviceChoice = "auto"
+    batch: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(
+            128 <= self.size <= 2048 and self.size % 8 == 0,
+            f"the size is {self.size} pixels",
+            "choose a multiple of 8 from 128 to 2048, for example 256 or 512",
+        )
+        _require(
+            math.isfinite(self.fps) and 1.0 <= self.fps <= 120.0,
+            f"the frame rate is {self.fps} frames per second",
+            "choose a value from 1 to 120, for example 25",
+        )
+        _require(
+            _is_face_choice(self.face),
+            f"the face is '{self.face}'",
+            "choose 'largest' or a number from 1, counted from the left",
+        )
+        _require(
+            self.batch is None or 1 <= self.batch <= 256,
+            f"the batch is {self.batch} frames",
+            "choose a value from 1 to 256",
+        )
+        _require(self.seed >= 0, f"the seed is {self.seed}", "choose 0 or a positive whole number")
+        if self.renderer == "gan":
+            _require(
+                self.weights is not None,
+                "the renderer 'gan' needs a trained generator, and none ships with inkspeak yet",
+                "name an exported one with --weights FILE, or use --renderer warp",
+            )
+        else:
+            _require(
+                self.weights is None,
+                f"weights are given, but the renderer '{self.renderer}' reads none",
+                "add --renderer gan, or leave the weights out",
+            )
+        if self.landmarks == "file":
+            _require(
+                self.landmarks_file is not None,
+                "landmarks are to come from a file, but no file is given",
+                "name it with --landmarks-file",
+            )
+        else:
+            _require(
+                self.landmarks_file is None,
+                f"a landmarks file is given, but landmarks come from '{self.landmarks}'",
+                "add --landmarks file, or leave the file out",
+            )
+
+
+@dataclass(frozen=True)
+class AnimationReport:
+    """What was made.
+
+    Attributes:
+        output: the MP4 that was written.
+        frames: number of frames in it.
+        fps: frames per second.
+        duration: length of the sound in seconds.
+        seconds: wall time in seconds per stage, in order, e.g. ``{"face": 0.4, "drawing": 1.2, "frames": 3.1}``.
+        written: every file or folder written, the MP4 first.
+        notes: what the user should know (what was reduced, which of several faces was taken, ...), a sentence each.
+    """
+
+    output: Path
+    frames: int
+    fps: float
+    duration: float
+    seconds: dict[str, float] = field(default_factory=dict)
+    written: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Progress(Protocol):
+    """Listener to a long piece of work; one stage runs at a time."""
+
+    def start(self, stage: str, total: int | None = None) -> None:
+        """Begin a stage of ``total`` steps (``None`` when unknown); the stage before it counts as done."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Count ``steps`` more steps of the current stage."""
+
+    def note(self, message: str) -> None:
+        """Tell the user one sentence without disturbing the bar."""
+
+    def close(self) -> None:
+        """End the current stage, finished or not."""
+
+
+class SilentProgress:
+    """A :class:`Progress` that says nothing: for tests, notebooks and ``--quiet``."""
+
+    def start(self, stage: str, total: int | None = None) -> None:
+        """Ignore the stage."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Ignore the steps."""
+
+    def note(self, message: str) -> None:
+        """Ignore the sentence."""
+
+    def close(self) -> None:
+        """Nothing is open."""

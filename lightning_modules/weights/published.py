@@ -1,0 +1,76 @@
+"""Published checkpoints as modules of ours.
+
+Only state_dicts that the user has are taken; nothing is downloaded. A further kind is one
+:class:`~lightning_modules.weights.published_network.PublishedNetwork` in the table below.
+
+| kind | called with | returns |
+|---|---|---|
+| portrait_generator | photo, source and target landmark image, grid_b, flow_a, validity_a | drawing |
+| patch_discriminator | x | logits |
+| mobilefacenet | crop in [0, 1] | landmarks (N, 136) |
+| sphereface | crop in [-1, 1] | five tensors, stage 1 to fc5 |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from torch import nn
+
+from lightning_modules.errors import ConfigError
+from lightning_modules.weights.published_frozen import KINDS
+from lightning_modules.weights.published_network import PublishedNetwork
+from lightning_modules.weights.published_portrait_networks import PATCH_DISCRIMINATOR, PORTRAIT_GENERATOR
+
+PUBLISHED: Final[Mapping[str, PublishedNetwork]] = {
+    network.kind: network
+    for network in (
+        PORTRAIT_GENERATOR,
+        PATCH_DISCRIMINATOR,
+        *KINDS.values(),
+    )
+}
+"""Kind -> what is known about it."""
+
+
+def _network(kind: str) -> PublishedNetwork:
+    if kind not in PUBLISHED:
+        raise ConfigError(f"no kind of published network is called {kind!r}", f"use one of {', '.join(PUBLISHED)}")
+    return PUBLISHED[kind]
+
+
+def from_published(kind: str, state_dict: Mapping[str, Any]) -> nn.Module:
+    """Our module with published weights, computing what the published network computes.
+
+    Sizes are inferred from the shapes of the entries. The weights are copied, as float32.
+
+    Args:
+        kind: one of :data:`PUBLISHED`.
+        state_dict: published key -> tensor; may be wrapped as ``{"state_dict": ...}`` and may carry the prefix
+            ``module.`` of parallel training.
+
+    Returns:
+        The module, on the CPU, in evaluation mode; arguments and result of its call are in the table above.
+
+    Raises:
+        ConfigError: if the kind is unknown.
+        WeightsError: if a key is missing, unexpected, misshapen or not finite; the message names the first.
+    """
+    return _network(kind).load(state_dict)
+
+
+def published_shapes(kind: str) -> dict[str, tuple[int, ...]]:
+    """Published key -> shape at full size, in the order of the published file.
+
+    Args:
+        kind: one of :data:`PUBLISHED`.
+
+    Returns:
+        The table that a checkpoint of the published size must match.
+
+    Raises:
+        ConfigError: if the kind is unknown.
+    """
+    network = _network(kind)
+    return dict(network.shapes(network.full_size))
