@@ -1,0 +1,1 @@
+"""Callbacks, thin, named by what they watch."""

@@ -1,0 +1,38 @@
+"""Trained networks used as they are, kept outside the parameters of the LightningModule that asks them.
+
+So neither its optimisers, nor its checkpoints, nor the gradient exchange between processes know them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class FrozenNetwork:
+    """A network in eval mode whose parameters require no gradient; it follows its input from device to device.
+
+    It is no ``nn.Module`` on purpose: an attribute that is none is not registered by the module that holds it.
+
+    Args:
+        network: any module; it is changed in place.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network.eval().requires_grad_(requires_grad=False)
+        self._device: torch.device | None = None
+
+    def __call__(self, first: Tensor, *others: Tensor) -> Any:
+        """Run the network in float32, outside autocast; gradients flow to the inputs where they are asked for."""
+        if self._device != first.device:
+            self.network.to(first.device)
+            self._device = first.device
+        with torch.autocast(first.device.type, enabled=False):
+            return self.network(first.float(), *(other.float() for other in others))
+
+
+def frozen(network: nn.Module | None) -> FrozenNetwork | None:
+    """Wrap a network; None stays None."""
+    return None if network is None else FrozenNetwork(network)

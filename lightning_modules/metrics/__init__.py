@@ -1,0 +1,1 @@
+"""Measures of drawings and of talking drawings: torchmetrics classes beside their functional forms."""

@@ -1,0 +1,1 @@
+"""Networks: plain torch modules that take numbers and tensors, one published network a file."""

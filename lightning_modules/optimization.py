@@ -1,0 +1,147 @@
+"""Manual optimisation with several optimisers, said once: a phase, its backward passes, clipping, schedules.
+
+Two rules make it work on several processes and in mixed precision: gradients flow only through Lightning's
+``manual_backward``, and whether a phase runs never depends on what one process sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.profilers import Profiler
+from lightning.pytorch.strategies import ParallelStrategy
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+
+@dataclass(frozen=True)
+class AdamSettings:
+    """Settings of one Adam optimiser and its schedule.
+
+    Args:
+        learning_rate: of the constant part; published 5e-5.
+        beta1: decay of the first moment; published 0.5.
+        beta2: decay of the second moment.
+        constant_epochs: epochs at the full rate; published 70.
+        decay_epochs: epochs over which the rate then falls linearly; it reaches 0 one epoch after them. Published 0.
+    """
+
+    learning_rate: float = 5e-5
+    beta1: float = 0.5
+    beta2: float = 0.999
+    constant_epochs: int = 70
+    decay_epochs: int = 0
+
+
+class ConstantThenLinear:
+    """Learning rate factor after n finished epochs: ``1 - max(0, n + 1 - constant) / (decay + 1)``, never below 0.
+
+    Args:
+        constant_epochs: epochs at factor 1.
+        decay_epochs: epochs in which the factor falls.
+    """
+
+    def __init__(self, constant_epochs: int, decay_epochs: int) -> None:
+        self.constant_epochs = constant_epochs
+        self.decay_epochs = decay_epochs
+
+    def __call__(self, epoch: int) -> float:
+        """Factor during epoch ``epoch``, counted from 0."""
+        return max(0.0, 1.0 - max(0, epoch + 1 - self.constant_epochs) / (self.decay_epochs + 1))
+
+
+def scheduled_adam(parameters: Iterable[nn.Parameter], settings: AdamSettings, name: str) -> dict[str, Any]:
+    """One optimiser and its schedule, in the form that ``configure_optimizers`` gives to Lightning.
+
+    On CUDA the fused form is taken: one kernel, and a step that can be skipped without waiting for the device.
+
+    Args:
+        parameters: what is optimised.
+        settings: rates and epochs.
+        name: of the schedule, as learning rate monitors log it.
+
+    Returns:
+        Lightning's dictionary of optimiser and scheduler.
+    """
+    wanted = list(parameters)
+    optimizer = Adam(
+        wanted,
+        lr=settings.learning_rate,
+        betas=(settings.beta1, settings.beta2),
+        fused=any(parameter.is_cuda for parameter in wanted),
+    )
+    schedule = LambdaLR(optimizer, ConstantThenLinear(settings.constant_epochs, settings.decay_epochs))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "name": name}}
+
+
+class Phase:
+    """One optimiser's turn: backward passes over the micro-batches of a batch, then one step; see :func:`phase`."""
+
+    def __init__(self, module: LightningModule) -> None:
+        self._module = module
+
+    def backward(self, loss: Tensor, share: float = 1.0, *, last: bool = True) -> None:
+        """Add the gradient of ``share * loss``.
+
+        Args:
+            loss: scalar, a mean over the micro-batch.
+            share: part of the batch that the micro-batch is.
+            last: gradients are exchanged between processes at the last micro-batch only.
+        """
+        with nullcontext() if last else without_gradient_exchange(self._module):
+            self._module.manual_backward(loss * share)
+
+
+@contextmanager
+def phase(module: LightningModule, optimizer: LightningOptimizer, name: str) -> Iterator[Phase]:
+    """One named phase of a training step.
+
+    Inside, only parameters of this optimiser require gradients, and they start from zero; at the end the optimiser
+    takes one step. After an exception no step is taken, and all parameters require what they required before.
+
+    Args:
+        module: the LightningModule, in manual mode.
+        optimizer: as ``module.optimizers()`` gives it.
+        name: label in the profiler.
+
+    Yields:
+        What does the backward passes.
+    """
+    profiler: Profiler = module.trainer.profiler  # type: ignore[attr-defined]  # Lightning gives it no type
+    with profiler.profile(f"[{type(module).__name__}]{name}"), module.toggled_optimizer(optimizer):
+        optimizer.zero_grad()
+        yield Phase(module)
+        optimizer.step()
+
+
+def without_gradient_exchange(module: LightningModule) -> AbstractContextManager[None]:
+    """Inside, backward passes add up gradients on each process and exchange nothing."""
+    strategy = module.trainer.strategy
+    return strategy.block_backward_sync() if isinstance(strategy, ParallelStrategy) else nullcontext()
+
+
+def clip_to_norm(optimizer: Optimizer, limit: float | None) -> Tensor:
+    """Scale an optimiser's gradients down so that their common Euclidean norm is at most ``limit``.
+
+    To be called from ``on_before_optimizer_step``: there gradients are complete, exchanged and unscaled.
+
+    Args:
+        optimizer: its parameters' gradients are changed in place.
+        limit: largest norm; None only measures.
+
+    Returns:
+        The norm before clipping, a scalar on the gradients' device. Nothing is waited for.
+    """
+    given = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    gradients = [parameter.grad for parameter in given if parameter.grad is not None]
+    norm: Tensor = torch.nn.utils.get_total_norm(gradients)
+    if limit is not None and gradients:
+        torch.nn.utils.clip_grads_with_norm_(given, limit, norm)
+    return norm

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from lightning_modules.errors import WeightsError
+from lightning_modules.weights.published_frozen import KINDS
+
+PARAMETERS = {"mobilefacenet": 1_007_248, "sphereface": 22_670_656}
+CROPS = {"mobilefacenet": (3, 112, 112), "sphereface": (3, 112, 96)}
+BOTH = pytest.mark.parametrize("kind", sorted(KINDS))
+
+
+def seeded_weights(shapes: dict[str, tuple[int, ...]], seed: int, scale: float) -> dict[str, torch.Tensor]:
+    """Weights by the rule of the parity fixtures: sorted keys, one draw for each."""
+    draws = np.random.Generator(np.random.Philox(seed))
+    weights = {}
+    for key in sorted(shapes):
+        if key.endswith("num_batches_tracked"):
+            weights[key] = torch.zeros((), dtype=torch.int64)
+            continue
+        value = draws.standard_normal(shapes[key]).astype(np.float32)
+        if key.endswith("running_var"):
+            value = np.abs(value) + np.float32(0.5)
+        elif value.ndim >= 2:
+            value = value * np.float32(scale)
+        elif key.endswith("weight"):
+            value = np.float32(0.5) + np.float32(0.1) * value
+        else:
+            value = np.float32(0.1) * value
+        weights[key] = torch.from_numpy(value)
+    return weights
+
+
+def lively_weights() -> dict[str, torch.Tensor]:
+    """Weights of MobileFaceNet through which a crop reaches the last layer; the published fixture's do not let it."""
+    weights = seeded_weights(KINDS["mobilefacenet"].shapes({}), seed=3, scale=1.0)
+    for key, value in weights.items():
+        if value.ndim >= 2:
+            weights[key] = value * (2 / value[0].numel()) ** 0.5
+        elif "bn.weight" in key:
+            weights[key] = value * 2
+    return weights
+
+
+@pytest.fixture(scope="module")
+def weights():
+    sphereface = seeded_weights(KINDS["sphereface"].shapes({}), seed=12, scale=0.02)
+    return {"mobilefacenet": lively_weights(), "sphereface": sphereface}
+
+
+@pytest.fixture(scope="module")
+def networks(weights):
+    return {kind: KINDS[kind].load(weights[kind]) for kind in KINDS}
+
+
+def fixture_weights(fixture: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return {
+        key.removeprefix("weights/"): torch.from_numpy(v) for key, v in fixture.items() if key.startswith("weights/")
+    }
+
+
+def test_mobilefacenet_gives_the_published_landmarks(parity):
+    fixture = parity("mobilefacenet")
+    published = fixture_weights(fixture)
+    assert {key: tuple(value.shape) for key, value in published.items()} == KINDS["mobilefacenet"].shapes({})
+    crop, expected = (torch.from_numpy(fixture[key]) for key in ("inputs/crop", "outputs/landmarks"))
+    assert (KINDS["mobilefacenet"].load(published)(crop) - expected).abs().max() < 1e-5
+    for key in ("output_layer.bn.running_mean", "output_layer.linear.weight", "output_layer.conv_6_dw.bn.bias"):
+        changed = {**published, key: published[key] + 0.01}
+        assert (KINDS["mobilefacenet"].load(changed)(crop) - expected).abs().max() > 1e-4, key
+
+
+def mobilefacenet_by_keys(weights: dict[str, torch.Tensor], crop: torch.Tensor) -> torch.Tensor:
+    """The network once more, as one recipe over the published keys (auxiliary, section 4.1), in float64."""
+    w = {key: value.double() for key, value in weights.items()}
+
+    def norm(x, key):
+        return functional.batch_norm(
+            x, w[f"{key}.running_mean"], w[f"{key}.running_var"], w[f"{key}.weight"], w[f"{key}.bias"]
+        )
+
+    def cell(x, key, stride=1, padding=0):
+        kernel = w[f"{key}.conv.weight"]
+        x = functional.conv2d(x, kernel, stride=stride, padding=padding, groups=x.shape[1] // kernel.shape[1])
+        x = norm(x, f"{key}.bn")
+        slope = w.get(f"{key}.prelu.weight")
+        return x if slope is None else torch.where(x > 0, x, x * slope[:, None, None])
+
+    def bottleneck(x, key, stride):
+        return cell(cell(cell(x, f"{key}.conv"), f"{key}.conv_dw", stride, 1), f"{key}.project")
+
+    x = cell(cell(crop.double(), "conv1", 2, 1), "conv2_dw", 1, 1)
+    for strided, still, count in (("conv_23", "conv_3", 4), ("conv_34", "conv_4", 6), ("conv_45", "conv_5", 2)):
+        x = bottleneck(x, strided, 2)
+        for k in range(count):
+            x = x + bottleneck(x, f"{still}.model.{k}", 1)
+    x = cell(cell(x, "conv_6_sep"), "output_layer.conv_6_dw")
+    return norm(x.flatten(1) @ w["output_layer.linear.weight"].T, "output_layer.bn")
+
+
+def test_mobilefacenet_by_a_second_recipe(networks, weights):
+    """The fixture's answers are the same for any crop to 1e-7; with larger weights every part of the network counts."""
+    weights = weights["mobilefacenet"]
+    crop = torch.rand(2, *CROPS["mobilefacenet"])
+    expected = mobilefacenet_by_keys(weights, crop).float()
+    scale = (expected[0] - expected[1]).abs().max()
+    assert scale > 0.05
+    assert (networks["mobilefacenet"](crop) - expected).abs().max() < 1e-4 * scale
+    for key in [key for key in weights if key.endswith("conv.weight") or "prelu" in key][::8]:
+        changed = {**weights, key: weights[key] * 1.1}
+        assert (KINDS["mobilefacenet"].load(changed)(crop) - expected).abs().max() > 1e-3 * scale, key
+
+
+def test_sphereface_gives_the_published_features(parity, networks, weights):
+    fixture = parity("sphereface_seeded")
+    crop = torch.from_numpy(fixture["inputs/crop"])
+    expected = [torch.from_numpy(fixture[f"outputs/stage_{k}"]) for k in range(1, 6)]
+
+    def errors(network):
+        return [((a - b).norm() / b.norm()).item() for a, b in zip(network(crop), expected, strict=True)]
+
+    assert [tuple(feature.shape) for feature in networks["sphereface"](crop)] == [tuple(one.shape) for one in expected]
+    assert max(errors(networks["sphereface"])) < 1e-5
+    changed = {**weights["sphereface"], "relu3_5.weight": weights["sphereface"]["relu3_5.weight"] + 0.1}
+    broken = errors(KINDS["sphereface"].load(changed))
+    assert max(broken[:2]) < 1e-5  # the first two stages come before the changed weight
+    assert min(broken[2:]) > 3e-3
+
+
+@BOTH
+def test_numbers_of_parameters_and_entries(kind, networks):
+    assert sum(parameter.numel() for parameter in networks[kind].parameters()) == PARAMETERS[kind]
+    assert len(KINDS[kind].shapes({})) == {"mobilefacenet": 333, "sphereface": 62}[kind]
+
+
+def test_published_names_where_they_are_easily_confused():
+    mobile, sphere = KINDS["mobilefacenet"].shapes({}), KINDS["sphereface"].shapes({})
+    assert mobile["conv1.conv.weight"] == (64, 3, 3, 3)
+    assert mobile["conv2_dw.conv.weight"] == (64, 1, 3, 3)
+    assert mobile["conv_23.conv_dw.conv.weight"] == (128, 1, 3, 3)
+    assert mobile["conv_3.model.3.conv.prelu.weight"] == (128,)
+    assert mobile["conv_34.project.conv.weight"] == (128, 256, 1, 1)
+    assert mobile["conv_45.conv.conv.weight"] == (512, 128, 1, 1)
+    assert mobile["output_layer.conv_6_dw.conv.weight"] == (512, 1, 7, 7)
+    assert mobile["output_layer.bn.bias"] == (136,)
+    assert "conv_23.project.prelu.weight" not in mobile
+    assert sphere["conv1_1.weight"] == (64, 3, 3, 3)
+    assert sphere["relu3_9.weight"] == (256,)
+    assert sphere["conv4_3.bias"] == (512,)
+    assert sphere["fc5.weight"] == (512, 512 * 7 * 6)
+    assert "conv1_4.weight" not in sphere
+
+
+@BOTH
+def test_it_never_leaves_eval_mode(kind, networks):
+    parent = nn.Sequential(networks[kind], nn.BatchNorm1d(2)).train()
+    assert parent[1].training
+    assert not any(module.training for module in networks[kind].modules())
+    networks[kind].train()
+    assert not any(module.training for module in networks[kind].modules())
+
+
+def test_asking_changes_no_statistics(networks):
+    network = networks["mobilefacenet"].train()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    network(torch.rand(3, *CROPS["mobilefacenet"]))
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+@BOTH
+def test_gradients_pass_through_and_stay_nowhere(kind, networks):
+    crop = torch.rand(1, *CROPS[kind], requires_grad=True)
+    answer = networks[kind](crop)
+    (answer if isinstance(answer, torch.Tensor) else answer[-1]).square().sum().backward()
+    assert crop.grad.abs().sum() > 0
+    assert all(not parameter.requires_grad and parameter.grad is None for parameter in networks[kind].parameters())
+
+
+@BOTH
+def test_samples_of_a_batch_do_not_meet(kind, networks):
+    crops = torch.rand(3, *CROPS[kind])
+    together, alone = networks[kind](crops), networks[kind](crops[1:2])
+    if isinstance(together, torch.Tensor):
+        together, alone = [together], [alone]
+    for batch, single in zip(together, alone, strict=True):
+        assert torch.allclose(batch[1:2], single, rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(batch[0:1], single, rtol=1e-4, atol=1e-5)
+
+
+def test_whoever_trains_the_detector_can():
+    network = KINDS["mobilefacenet"].build(trainable=True).train()
+    crop = torch.rand(2, *CROPS["mobilefacenet"])
+    before = network.stem.norm.running_mean.clone()
+    network(crop).square().sum().backward()
+    assert network.stem.norm.training
+    assert not torch.equal(before, network.stem.norm.running_mean)
+    assert all(parameter.grad is not None for parameter in network.parameters())
+    assert not network.eval().stem.norm.training
+
+
+@BOTH
+def test_wrapped_and_prefixed_files_are_read(kind, networks, weights):
+    given = {f"module.{key}": value.double() for key, value in weights[kind].items() if "num_batches" not in key}
+    given = {"state_dict": {**given, "module.fc6.weight": torch.zeros(512, 10574)}} if kind == "sphereface" else given
+    built = KINDS[kind].load(given)
+    for (name, mine), other in zip(built.state_dict().items(), networks[kind].state_dict().values(), strict=True):
+        assert mine.dtype == other.dtype, name
+        assert torch.equal(mine, other), name
+    assert not built.training
+
+
+def test_the_given_tensors_are_not_held(weights):
+    given = {key: value.clone() for key, value in weights["mobilefacenet"].items()}
+    network = KINDS["mobilefacenet"].load(given)
+    given["conv1.conv.weight"].zero_()
+    assert torch.equal(network.stem.convolution.weight, weights["mobilefacenet"]["conv1.conv.weight"])
+
+
+@BOTH
+def test_foreign_files_are_refused(kind, weights):
+    name = "conv1.bn.bias" if kind == "mobilefacenet" else "conv1_1.bias"
+    good = weights[kind]
+    cases = {
+        f"without {name}": {key: value for key, value in good.items() if key != name},
+        "with the unexpected entry conv9.weight": {**good, "conv9.weight": torch.zeros(1)},
+        rf"{name} of shape \(7,\) instead of \(64,\)": {**good, name: torch.zeros(7)},
+        f"{name} of type str, not a tensor": {**good, name: "no tensor"},
+        f"{name} not finite": {**good, name: torch.full((64,), float("nan"))},
+        "without conv1": {},
+    }
+    for message, given in cases.items():
+        with pytest.raises(WeightsError, match=message):
+            KINDS[kind].load(given)
+
+
+@BOTH
+def test_other_crops_are_refused(kind, networks):
+    for shape in ((1, 1, 112, 112), (1, 3, 96, 112), (3, 112, 112)):
+        with pytest.raises(ValueError, match="crop must be"):
+            networks[kind](torch.zeros(shape))
