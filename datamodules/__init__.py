@@ -1,0 +1,1 @@
+"""Data: one LightningDataModule a file; preparation of photos, drawings and film."""

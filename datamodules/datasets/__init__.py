@@ -1,0 +1,1 @@
+"""Training sets in memory, and the map-style datasets over them."""

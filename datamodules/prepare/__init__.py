@@ -1,0 +1,1 @@
+"""Builders of prepared sets: photos (now), drawings and film."""

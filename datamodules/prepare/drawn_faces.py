@@ -1,0 +1,110 @@
+"""Finding faces in drawings: detectors know photographs, so a drawing is shown to them in several ways.
+
+Ink on paper differs from a photo in scale of detail (hatching), in lacking tone, and often in filling the sheet. Each
+way answers one of these; the first one in which a face is found counts, and the record says which it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lightning_modules.errors import NoFaceError
+from lightning_modules.faces.face import FaceAnalyzer, FaceList, make_face
+from lightning_modules.faces.photo import Photo, RgbPixels
+
+
+@dataclass(frozen=True)
+class Showing:
+    """One way to show a drawing to a detector.
+
+    Attributes:
+        name: for the record and for messages.
+        border: white border on every side, share of the longer side.
+        longest_side: to which the bordered drawing is resized, pixels; None leaves it as large as it is.
+        blur: sigma of a Gaussian that melts hatching into tone, share of the longer side of the drawing.
+    """
+
+    name: str
+    border: float = 0.0
+    longest_side: int | None = None
+    blur: float = 0.0
+
+
+SHOWINGS: Final = (
+    Showing("as it is"),
+    Showing("enlarged", longest_side=1024),
+    Showing("reduced", longest_side=192),
+    Showing("hatching melted", blur=0.006),
+    Showing("a white border", border=0.5),
+    Showing("a white border, hatching melted", border=0.3, blur=0.01),
+)
+
+
+def find_drawn_faces(
+    rgb: RgbPixels, analyzer: FaceAnalyzer, showings: Sequence[Showing] = SHOWINGS
+) -> tuple[FaceList, str]:
+    """Find the faces of a drawing.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        analyzer: made for photos.
+        showings: tried in order.
+
+    Returns:
+        The faces in pixels of ``rgb``, and the name of the showing in which they were found; an empty list and an
+        empty name where there is none.
+    """
+    tried: list[str] = []
+    for showing in showings:
+        shown, back = _show(rgb, showing)
+        found = analyzer.find_faces(shown)
+        tried.append(showing.name)
+        if found:
+            faces = [make_face(back(face.landmarks), face.confidence) for face in found]
+            return FaceList(faces, tried=tuple(tried)), showing.name
+    return FaceList(tried=tuple(tried)), ""
+
+
+def no_drawn_face(photo: Photo, faces: FaceList) -> NoFaceError:
+    """Return the error for a drawing in which no showing revealed a face."""
+    height, width = photo.rgb.shape[:2]
+    found = f"no face found in {width}×{height} pixels (tried: {', '.join(faces.tried)})"
+    return NoFaceError(found, "leave it out, or crop it to one head seen from the front", photo.path)
+
+
+Back = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
+
+def _show(rgb: RgbPixels, showing: Showing) -> tuple[RgbPixels, Back]:
+    """The picture a detector gets to see, and the way back from its pixels."""
+    import cv2
+
+    shown = rgb
+    if showing.blur:
+        shown = np.asarray(cv2.GaussianBlur(shown, (0, 0), showing.blur * max(rgb.shape[:2])), np.uint8)
+    border = round(showing.border * max(rgb.shape[:2]))
+    if border:
+        shown = np.pad(shown, ((border, border), (border, border), (0, 0)), constant_values=255)
+    height, width = shown.shape[:2]
+    scale_x = scale_y = 1.0
+    if showing.longest_side is not None and showing.longest_side != max(height, width):
+        ratio = showing.longest_side / max(height, width)
+        size = max(1, round(width * ratio)), max(1, round(height * ratio))
+        shown = np.asarray(
+            cv2.resize(shown, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_CUBIC), np.uint8
+        )
+        scale_x, scale_y = size[0] / width, size[1] / height
+
+    def back(landmarks: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        points = landmarks.astype(np.float64)
+        points[:, 0] = (points[:, 0] + 0.5) / scale_x - 0.5 - border
+        points[:, 1] = (points[:, 1] + 0.5) / scale_y - 0.5 - border
+        points[:, 2] /= scale_x
+        return points.astype(np.float32)
+
+    return shown, back

@@ -1,0 +1,307 @@
+"""Prepare a folder of photos: crop, 68 landmarks, matte, part masks and static drawing of each, once and for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from datamodules.prepare.contact_sheets import write_contact_sheets
+from datamodules.prepare.preparation import Facts, Preparation, SourceItem, plan_items, usable_processors
+from datamodules.prepare.prepared_set import check_destination, check_set, exclusive, write_set
+from datamodules.prepare.provenance import PortraitFaces, PortraitSource
+from datamodules.prepare.record import KIND, PreparedPortrait, write_portrait
+from datamodules.prepare.report import Entry, PreparationReport, write_report
+from datamodules.prepare.runner import Progress
+from datamodules.prepare.sources import TermsFinder, find_files
+from lightning_modules.errors import ConfigError, PhotoError
+from lightning_modules.faces.face import Face, FaceAnalyzer, FaceBox, choose_face, face_notes
+from lightning_modules.faces.photo import Photo, read_photo
+from lightning_modules.geometry.alignment import crop, portrait_frame, to_crop
+from lightning_modules.pipeline.output_checks import check_free_space
+
+if TYPE_CHECKING:
+    from lightning_modules.drawing.drawer import StaticDrawer
+    from lightning_modules.faces.matter import Matter
+
+DEFAULT_LOOK = "ink"  # as lightning_modules.drawing.drawer, which would import torch
+EDITION = 1
+"""Part of the settings; raise it whenever the same photo would be prepared differently, so that no set is a mixture."""
+
+SMALLEST_FRAME = 48
+"""Frames of fewer photo pixels are rejected: their faces are less than about 26 px wide."""
+
+MUCH_OUTSIDE = 0.2
+"""Share of a crop outside of its photo above which the report points it out."""
+
+FaceChoice = Literal["largest"] | int
+
+
+@dataclass(frozen=True)
+class PhotoSettings:
+    """What shapes a prepared photo.
+
+    Args:
+        size: side of the crop in pixels, 64 to 2048.
+        face: ``"largest"`` or the 1-based number of the face from the left.
+        landmarks: face backend, a name of ``lightning_modules.faces.face.make_face_analyzer``.
+        matte: matte backend, a name of ``lightning_modules.faces.matter.make_matter``.
+        look: of the static drawing, a name of ``lightning_modules.drawing.drawer.make_drawer``; None for no drawing.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    size: int = 512
+    face: FaceChoice = "largest"
+    landmarks: str = "mediapipe"
+    matte: str = "selfie"
+    look: str | None = DEFAULT_LOOK
+
+    def __post_init__(self) -> None:
+        if not 64 <= self.size <= 2048:
+            raise ConfigError(f"the size {self.size} is out of range", "give a size from 64 to 2048 pixels")
+        if self.face != "largest" and self.face < 1:
+            raise ConfigError(f"the face {self.face!r} is no choice", "give 'largest' or a number from 1")
+        if self.landmarks == "file":
+            raise ConfigError("landmarks from a file belong to one photo, not to a folder", "choose mediapipe")
+
+
+@dataclass(frozen=True)
+class PhotoTools:
+    """The backends that one process works with."""
+
+    analyzer: FaceAnalyzer
+    matter: Matter
+    drawer: StaticDrawer | None
+
+    def facts(self) -> dict[str, Any]:
+        """Return names and settings of the backends, JSON values."""
+        facts: dict[str, Any] = {"landmarks": self.analyzer.name, "matte": self.matter.name}
+        if self.drawer is not None:
+            facts["drawing"] = {"name": self.drawer.name, **self.drawer.settings()}
+        return facts
+
+
+ToolMaker = Callable[[PhotoSettings], PhotoTools]
+
+
+def make_photo_tools(settings: PhotoSettings) -> PhotoTools:
+    """Build the backends that the settings name.
+
+    Raises:
+        ConfigError: a name is unknown.
+        BackendError: a backend is not installed or lacks its weights.
+    """
+    from lightning_modules.faces.face import make_face_analyzer
+    from lightning_modules.faces.matter import make_matter
+
+    drawer = None
+    if settings.look is not None:
+        from lightning_modules.drawing.drawer import make_drawer
+
+        drawer = make_drawer(settings.look)
+    return PhotoTools(make_face_analyzer(settings.landmarks), make_matter(settings.matte), drawer)
+
+
+def prepare_portrait_record(item: SourceItem, settings: PhotoSettings, tools: PhotoTools) -> PreparedPortrait:
+    """Compute the record of one photo.
+
+    Raises:
+        PhotoError: the photo cannot be read, shows no face or not the chosen one, or the face is tiny.
+    """
+    photo = read_photo(item.path)
+    faces = tools.analyzer.find_faces(photo.rgb)
+    return portrait_of(item, photo, faces, settings, tools)
+
+
+def portrait_of(
+    item: SourceItem, photo: Photo, faces: list[Face], settings: PhotoSettings, tools: PhotoTools
+) -> PreparedPortrait:
+    """Compute the record of one photo whose faces are known; as :func:`prepare_portrait_record`."""
+    import numpy as np
+    import torch
+
+    from lightning_modules.geometry.part_masks import part_masks
+    from lightning_modules.pipeline.portrait import draw_within, image_array, image_tensor
+
+    face = choose_face(faces, settings.face, photo)
+    frame = portrait_frame(face.landmarks)
+    if frame.side < SMALLEST_FRAME:
+        width = f"{face.box.width:.0f}"
+        raise PhotoError(f"the face is only {width} px wide", "use a photo in which it is larger", item.path)
+    size = settings.size
+    rgb = crop(photo.rgb, frame, size, fill=255)
+    inside = crop(np.full(photo.rgb.shape[:2], 255, np.uint8), frame, size, fill=0)
+    landmarks = np.asarray(to_crop(face.landmarks, frame, size), dtype=np.float32)
+    with torch.inference_mode():
+        points = torch.from_numpy(landmarks)[None]
+        valid = image_tensor(inside)
+        matte = torch.from_numpy(np.ascontiguousarray(tools.matter.matte(rgb)))[None, None].float() * valid
+        masks = part_masks(points, size)
+        drawing = None
+        if tools.drawer is not None:
+            drawing = image_array(draw_within(image_tensor(rgb), valid, tools.drawer, points, matte))[0].squeeze(-1)
+        return PreparedPortrait(
+            id=item.id,
+            photo=rgb,
+            drawing=drawing,
+            matte=image_array(matte)[0, ..., 0],
+            part_masks=image_array(torch.cat([masks.nose, masks.eyes, masks.lips], dim=1))[0],
+            landmarks=landmarks,
+            frame=frame,
+            source=PortraitSource(
+                name=item.name,
+                sha256=photo.sha256,
+                width=photo.rgb.shape[1],
+                height=photo.rgb.shape[0],
+                notes=photo.notes,
+                licence=item.terms.licence,
+                attribution=item.terms.attribution,
+            ),
+            faces=PortraitFaces(
+                boxes=tuple(found.box for found in faces),
+                chosen=1 + next(i for i, found in enumerate(faces) if found is face),
+                confidence=face.confidence,
+                notes=face_notes(face, photo),
+            ),
+            tools={"size": settings.size, "face": settings.face, **tools.facts()},
+            fingerprint=item.fingerprint,
+        )
+
+
+@dataclass(frozen=True)
+class PhotoWork:
+    """The work function of one process: photo in, record written."""
+
+    settings: PhotoSettings
+    tools: PhotoTools
+    records: Path
+
+    def __call__(self, item: SourceItem) -> str:
+        """Prepare one photo; return the id of its record."""
+        return write_portrait(self.records, prepare_portrait_record(item, self.settings, self.tools)).name
+
+
+def make_photo_work(settings: PhotoSettings, make_tools: ToolMaker, records: Path) -> PhotoWork:
+    """Build the work function; called once in each process."""
+    return PhotoWork(settings, make_tools(settings), records)
+
+
+def prepare_photos(  # noqa: PLR0913 - every setting is an option of the command line
+    source: str | Path,
+    destination: str | Path,
+    *,
+    size: int = 512,
+    face: FaceChoice = "largest",
+    landmarks: str = "mediapipe",
+    matte: str = "selfie",
+    look: str = DEFAULT_LOOK,
+    licence: str | None = None,
+    workers: int | None = None,
+    limit: int | None = None,
+    drawing: bool = True,
+    contact_sheets: bool = True,
+    progress: Progress | None = None,
+    make_tools: ToolMaker = make_photo_tools,
+) -> PreparationReport:
+    """Prepare all photos of a folder into a set of records with manifest, report and contact sheets.
+
+    Run again, it does only what is missing or has changed. The records do not depend on the number of processes.
+
+    Args:
+        source: a folder, searched with all folders below it, or one photo.
+        destination: folder of the prepared set, outside of the source; made if missing.
+        size: side of the crops in pixels, 64 to 2048.
+        face: which face of a photo with several: ``"largest"`` or its number from the left.
+        landmarks: face backend.
+        matte: matte backend.
+        look: of the static drawings.
+        licence: of all photos; None looks for a line ``Licence: …`` in the nearest ``SOURCE.md`` above each photo.
+        workers: number of processes; None for one a processor, 0 to work in this process.
+        limit: prepare only the first so many photos.
+        drawing: whether to make the static drawings, the slowest part.
+        contact_sheets: whether to write pages to look at under ``sheets/``.
+        progress: told after every photo.
+        make_tools: builds the backends in each process; must be picklable.
+
+    Returns:
+        The report, also written as ``report.json`` and ``report.md``. After Ctrl-C its ``interrupted`` is set.
+
+    Raises:
+        PhotoError: there is no photo in the source.
+        OutputError: the destination cannot be written, is or holds something else, or has too little space.
+        PreparedSetError: the destination was prepared with other settings or in another format.
+        ConfigError: a setting is out of its range or names an unknown backend.
+        BackendError: a backend is not installed or lacks its weights.
+    """
+    source, destination = Path(source), Path(destination)
+    settings = PhotoSettings(size, face, landmarks, matte, look if drawing else None)
+    if limit is not None and limit < 1:
+        raise ConfigError(f"a limit of {limit} photos leaves none", "give a limit of 1 or more")
+    workers = usable_processors() if workers is None else workers
+    if workers < 0:
+        raise ConfigError(f"{workers} workers were asked for", "give 1 or more, or 0 to work in one process")
+    found = find_files(source)
+    check_destination(source, destination)
+    names = found.names[:limit]
+    check_free_space(destination, float(len(names)) * size * size)
+    facts: dict[str, Any] = {"edition": EDITION, **asdict(settings)}
+    check_set(destination, "photos", facts, some=True)
+    # The backends are built once here, so that a missing model is told before anything is written.
+    facts["tools"] = make_tools(settings).facts()
+    is_known = check_set(destination, "photos", facts)
+    with exclusive(destination):
+        if not is_known:
+            write_set(destination, "photos", facts)
+        preparation = Preparation("photos", KIND, found, destination, facts)
+        report = preparation.run(
+            plan_items(found, names, TermsFinder(found.root, licence), facts),
+            partial(make_photo_work, settings, make_tools, preparation.records),
+            findings=photo_findings,
+            workers=workers,
+            progress=progress,
+        )
+        if contact_sheets and not report.interrupted:
+            try:
+                write_contact_sheets(destination, workers=workers, progress=progress)
+            except KeyboardInterrupt:
+                report = replace(report, interrupted=True)
+                write_report(report)
+    return report
+
+
+def photo_findings(accepted: Sequence[tuple[SourceItem, Facts]]) -> Mapping[str, tuple[Entry, ...]]:
+    """Return what is worth knowing about accepted photos, by heading."""
+    several, poor, outside, enlarged, changed = [], [], [], [], []
+    for item, facts in accepted:
+        faces, frame, notes = facts["faces"], facts["frame"], facts["source"]["notes"]
+        if len(faces["boxes"]) > 1:
+            listed = ", ".join(f"{number}: {FaceBox(*box)}" for number, box in enumerate(faces["boxes"], start=1))
+            several.append(Entry(item.name, f"took {faces['chosen']} of {listed}"))
+        if faces["notes"]:
+            poor.append(Entry(item.name, "; ".join(faces["notes"])))
+        blank = _share_outside(frame, facts["source"])
+        if blank > MUCH_OUTSIDE:
+            outside.append(Entry(item.name, f"{100 * blank:.0f} % of the crop is blank"))
+        if frame["size"] > 2 * frame["side"]:
+            enlarged.append(Entry(item.name, f"{frame['side']} px shown as {frame['size']}"))
+        if notes:
+            changed.append(Entry(item.name, "; ".join(notes)))
+    return {
+        "Several faces": tuple(several),
+        "Hard to draw": tuple(poor),
+        "Crop sticks out of the photo": tuple(outside),
+        "Enlarged more than twice": tuple(enlarged),
+        "Changed while reading": tuple(changed),
+    }
+
+
+def _share_outside(frame: Facts, source: Facts) -> float:
+    """Return the share of a crop's area that lies outside of its photo, in [0, 1]."""
+    side = frame["side"]
+    across = min(frame["left"] + side, source["width"]) - max(frame["left"], 0)
+    down = min(frame["top"] + side, source["height"]) - max(frame["top"], 0)
+    return float(1 - max(across, 0) * max(down, 0) / side**2)
