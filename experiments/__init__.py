@@ -1,0 +1,1 @@
+"""The command line (``inkspeak``, ``python -m experiments``), experiment YAMLs and benchmarks."""

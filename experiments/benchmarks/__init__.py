@@ -1,0 +1,1 @@
+"""Benchmarks: warm-up, median and spread, hardware and versions in JSON."""

@@ -1,0 +1,9 @@
+"""The benchmarks by name. Each module has ``run(*, quick: bool) -> dict`` and measures itself, warm-up included."""
+
+from __future__ import annotations
+
+BENCHMARKS: dict[str, str] = {
+    "portrait": "experiments.benchmarks.portrait_preparation",
+    "frames": "experiments.benchmarks.frames_per_second",
+    "memory": "experiments.benchmarks.memory_by_length",
+}

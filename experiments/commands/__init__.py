@@ -1,0 +1,1 @@
+"""The commands of ``inkspeak``, one file each: plain typed functions whose signatures are their command lines."""

@@ -1,0 +1,109 @@
+"""What every test gets: one thread, fixed seeds, no network, a cache of its own; and the shared fixtures.
+
+Two folders beside the repository hold larger material. Tests that use it skip when it is not there; the environment
+variables INKSPEAK_PARITY and INKSPEAK_DATA name other places for it.
+"""
+
+from __future__ import annotations
+
+import os
+
+# Before any numerical library starts its threads: test processes run side by side, one thread each.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+os.environ["WANDB_MODE"] = "offline"
+
+import random
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+THIS_MACHINE = {None, "", "localhost", "127.0.0.1", "::1", "0.0.0.0", socket.gethostname()}
+
+
+def shared_folder(variable: str, name: str) -> Path:
+    """The folder that the environment variable names, or ``../shared/NAME`` beside the repository; else skip."""
+    folder = Path(os.environ.get(variable) or REPOSITORY.parent / "shared" / name)
+    if not folder.is_dir():
+        pytest.skip(f"no {name} folder: not in {variable} and not in ../shared/{name}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def parity() -> Callable[[str], dict[str, np.ndarray]]:
+    """``parity("flow_b")`` -> arrays keyed as stored: ``inputs/...``, ``outputs/...``, ``weights/...``."""
+
+    def load(name: str) -> dict[str, np.ndarray]:
+        from safetensors.numpy import load_file
+
+        path = shared_folder("INKSPEAK_PARITY", "parity") / f"{name}.safetensors"
+        if not path.is_file():
+            pytest.skip(f"no parity fixture {path.name}")
+        return load_file(path)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real photos, drawings, speech and clips."""
+    return shared_folder("INKSPEAK_DATA", "data")
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """A real portrait: uint8 (512, 512, 3) RGB. NASA, public domain, inside the scikit-image wheel."""
+    from skimage.data import astronaut
+
+    return np.asarray(astronaut())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Fixtures that live longer than a test must not write into the user's cache either."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INKSPEAK_CACHE", str(tmp_path_factory.mktemp("session-cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _same_every_time(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """An empty cache, seeded generators and one torch thread (torch is not imported for a test without it)."""
+    monkeypatch.setenv("INKSPEAK_CACHE", str(tmp_path_factory.mktemp("cache")))
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  the generator that libraries use behind our back
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(0)
+        torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _offline(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches another machine by accident: names do not resolve, exactly as without a network."""
+    if request.node.get_closest_marker("network"):
+        return
+    resolve = socket.getaddrinfo
+
+    def resolve_here(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host not in THIS_MACHINE:
+            raise socket.gaierror(socket.EAI_NONAME, f"tests are offline, and this one asked for {host}")
+        return resolve(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a GPU where there is none."""
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("no CUDA device")
