@@ -143,21 +143,23 @@ def test_every_input_matters(name):
 
 @pytest.mark.parametrize("options", [{}, {"block_type": "separable", "head": "subpixel", "output_channels": 3}])
 def test_gradients_reach_every_parameter(options):
-    network = small(**options)
-    network(**inputs(2)).sub(1).square().mean().backward()
+    network = small(**options).double()  # in single precision rounding hides which gradients are zero
+    network(**{name: value.double() for name, value in inputs(2).items()}).sub(1).square().mean().backward()
     without_effect = {  # a constant in front of a normalisation
-        f"{name}.bias" for name, module in network.named_modules() if name.endswith(("convolution", "pointwise"))
+        f"{name}.bias"
+        for name, module in network.named_modules()
+        if name.endswith(("convolution", "pointwise", "merge"))
     }
     assert "image_decoder.last.bias" not in without_effect
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
         if name in without_effect:
-            assert parameter.grad.abs().max() < 1e-5, name
+            assert parameter.grad.abs().max() < 1e-14, name
         else:
             assert (parameter.grad.flatten(1) if parameter.ndim > 1 else parameter.grad[:, None]).abs().amax(
                 1
-            ).min() > 0
+            ).min() > 1e-12, name
 
 
 def test_it_can_learn_one_picture():
