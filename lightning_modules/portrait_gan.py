@@ -24,7 +24,6 @@ from torch.optim import Optimizer
 
 from lightning_modules.batches import PortraitBatch
 from lightning_modules.errors import ConfigError
-from lightning_modules.frozen_networks import frozen
 from lightning_modules.image_pool import ImagePool
 from lightning_modules.losses.adversarial import AdversarialKind, discriminator_adversarial_loss
 from lightning_modules.losses.coherence import coherence_discriminator_loss
@@ -38,6 +37,7 @@ from lightning_modules.portrait_gan_terms import (
     content_terms,
     part_channels,
 )
+from lightning_modules.unregistered_network import unregistered
 
 GENERATOR: Final = 0
 DRAWING: Final = 1
@@ -108,9 +108,9 @@ class PortraitGAN(LightningModule):
         self.drawing_discriminators = drawing_discriminators
         self.coherence_discriminator = coherence_discriminator
         self.objective = objective
-        self.geometry_detector = frozen(geometry_detector)
-        self.identity_features = frozen(identity_features)
-        self.flow_regression = frozen(flow_regression)
+        self.geometry_detector = unregistered(geometry_detector)
+        self.identity_features = unregistered(identity_features)
+        self.flow_regression = unregistered(flow_regression)
         self.generator_optimizer = generator_optimizer or AdamSettings()
         self.discriminator_optimizer = discriminator_optimizer or AdamSettings()
         self.inputs = PortraitInputs(recipe, separate_foreground=separate_foreground)

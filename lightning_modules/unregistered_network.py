@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 
-class FrozenNetwork:
+class UnregisteredNetwork:
     """A network in eval mode whose parameters require no gradient; it follows its input from device to device.
 
-    It is no ``nn.Module`` on purpose: an attribute that is none is not registered by the module that holds it.
+    It is no ``nn.Module`` on purpose: an attribute that is none is not registered by the module that holds it. What
+    keeps a network of ours in eval mode while it *is* registered somewhere is
+    :class:`~lightning_modules.networks.frozen.frozen_network.FrozenNetwork`.
 
     Args:
         network: any module; it is changed in place.
@@ -33,6 +35,6 @@ class FrozenNetwork:
             return self.network(first.float(), *(other.float() for other in others))
 
 
-def frozen(network: nn.Module | None) -> FrozenNetwork | None:
+def unregistered(network: nn.Module | None) -> UnregisteredNetwork | None:
     """Wrap a network; None stays None."""
-    return None if network is None else FrozenNetwork(network)
+    return None if network is None else UnregisteredNetwork(network)
