@@ -7,6 +7,7 @@ Only state_dicts that the user has are taken; nothing is downloaded. A further k
 |---|---|---|
 | portrait_generator | photo, source and target landmark image, grid_b, flow_a, validity_a | drawing |
 | patch_discriminator | x | logits |
+| flow_regression | source and target landmarks (N, 68, 2), pixels of 256 x 256 | flow_256, validity_256 |
 | mobilefacenet | crop in [0, 1] | landmarks (N, 136) |
 | sphereface | crop in [-1, 1] | five tensors, stage 1 to fc5 |
 """
@@ -19,6 +20,7 @@ from typing import Any, Final
 from torch import nn
 
 from lightning_modules.errors import ConfigError
+from lightning_modules.weights.published_flow import FLOW_REGRESSION
 from lightning_modules.weights.published_frozen import KINDS
 from lightning_modules.weights.published_network import PublishedNetwork
 from lightning_modules.weights.published_portrait_networks import PATCH_DISCRIMINATOR, PORTRAIT_GENERATOR
@@ -28,6 +30,7 @@ PUBLISHED: Final[Mapping[str, PublishedNetwork]] = {
     for network in (
         PORTRAIT_GENERATOR,
         PATCH_DISCRIMINATOR,
+        FLOW_REGRESSION,
         *KINDS.values(),
     )
 }

@@ -1,0 +1,103 @@
+"""Flow map A as the portrait GAN asks for it: two sets of landmarks in, flow and validity out (reference stage2 §2.1).
+
+Convention: landmarks (B, 68, 2), order (x, y), pixels of a 256 x 256 picture; the flow network itself works at 224.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, cast, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from lightning_modules.errors import ConfigError
+from lightning_modules.geometry.rasters import landmark_heat_maps
+from lightning_modules.networks.flow_pyramid import FlowPyramid
+from lightning_modules.networks.flow_residual_unet import FlowResidualUNet
+from lightning_modules.networks.flow_unet import FlowUNet
+
+FlowArchitecture = Literal["unet", "residual_unet"]
+"""``"unet"`` and ``"residual_unet"``, which the published options call ``unet`` and ``unet_v2``."""
+
+PICTURE_SIZE: Final = 256
+NETWORK_SIZE: Final = 224
+FLOW_UNIT: Final = 20.0
+"""Pixels at 224 that 1 in the network's flow stands for."""
+
+_DISC_RADIUS: Final = 4.0
+_FIRST_BACKGROUND: Final = 2  # visibility classes from here on are no part of the face
+_WIDEST: Final = {"unet": 512, "residual_unet": 128}
+
+
+class LandmarkFlow(nn.Module):
+    """A flow network with its feeding and resizing.
+
+    Args:
+        architecture: see :data:`FlowArchitecture`.
+        width: channels of the network's stem.
+        levels: how often it halves the picture after the stem, 2 to 4: more do not go into 224 pixels.
+        widest: its largest number of channels; None for the published one.
+
+    Raises:
+        ConfigError: if the arguments are out of range.
+    """
+
+    def __init__(
+        self,
+        architecture: FlowArchitecture = "unet",
+        width: int = 32,
+        levels: int = 4,
+        widest: int | None = None,
+    ) -> None:
+        super().__init__()
+        if architecture not in get_args(FlowArchitecture):
+            known = ", ".join(get_args(FlowArchitecture))
+            raise ConfigError(f"a flow network of architecture {architecture!r}", f"use one of {known}")
+        widest = _WIDEST[architecture] if widest is None else widest
+        if width < 1 or widest < 1 or not 2 <= levels <= 4:
+            found = f"a flow network of width {width}, at most {widest}, and {levels} levels"
+            raise ConfigError(found, "use widths from 1 on and 2 to 4 levels")
+        self.arguments = {"architecture": architecture, "width": width, "levels": levels, "widest": widest}
+        self.network: nn.Module = (
+            FlowUNet(width, levels, widest) if architecture == "unet" else FlowResidualUNet(width, levels, widest)
+        )
+
+    def predict(self, source: Tensor, target: Tensor) -> FlowPyramid:
+        """What the network says, as it is trained: at 224 and below, flow over :data:`FLOW_UNIT`.
+
+        Args:
+            source: (B, 68, 2) landmarks of the photo.
+            target: (B, 68, 2) landmarks to show.
+        """
+        scale = NETWORK_SIZE / PICTURE_SIZE
+        maps = [landmark_heat_maps(points * scale, NETWORK_SIZE, _DISC_RADIUS) for points in (source, target)]
+        return cast("FlowPyramid", self.network(torch.cat(maps, dim=1)))
+
+    def forward(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Flow map A and where it is valid.
+
+        Args:
+            source: (B, 68, 2) landmarks of the photo.
+            target: (B, 68, 2) landmarks to show.
+
+        Returns:
+            Backward flow (B, 2, 256, 256), pixels, order (x, y): target pixel p shows source pixel p + flow(p); and the
+            validity (B, 1, 256, 256) in [0, 1], soft at its edges, towards which the flow fades as published.
+
+        Raises:
+            ValueError: if the landmarks' shape is wrong.
+        """
+        flows, visibility = self.predict(source, target)
+        flow, logits = (
+            functional.interpolate(values, scale_factor=2, mode="bilinear", align_corners=False)
+            for values in (flows[0], visibility)
+        )
+        face = (logits.argmax(dim=1, keepdim=True) < _FIRST_BACKGROUND).to(flow.dtype)
+        size = (PICTURE_SIZE, PICTURE_SIZE)
+        return (
+            functional.interpolate(
+                flow * (FLOW_UNIT * PICTURE_SIZE / NETWORK_SIZE) * face, size, mode="bilinear", align_corners=True
+            ),
+            functional.interpolate(face, size, mode="bilinear", align_corners=True),
+        )
