@@ -44,6 +44,9 @@ class PortraitGenerator(nn.Module):
         scales: where features are warped: 0 full, 1 half, 2 quarter size (one of them: the single-scale ablation).
         head: ``"subpixel"`` computes the last layers at half size.
 
+    Attributes:
+        arguments: all of the above as given, so that a checkpoint can say what it belongs to.
+
     Raises:
         ConfigError: if the arguments contradict each other.
     """
@@ -77,6 +80,19 @@ class PortraitGenerator(nn.Module):
                 f"a generator with {output_channels} output channels and landmark width {landmark_width}",
                 "use at least 1 of each",
             )
+        self.arguments = {
+            "width": width,
+            "landmark_width": landmark_width,
+            "blocks": blocks,
+            "landmark_blocks": tuple(landmark_blocks),
+            "block_type": block_type,
+            "output_channels": output_channels,
+            "compat": compat,
+            "warp_a": warp_a,
+            "warp_b": warp_b,
+            "scales": tuple(scales),
+            "head": head,
+        }
         self.warp_a = warp_a
         self.warp_b = warp_b
         self.scales = tuple(scales)
