@@ -85,3 +85,10 @@ def prepare(photo_folder, tmp_path, tools):
         return prepare_photos(source, tmp_path / name, **options)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def make_record():
+    from speech_records import made_up_record
+
+    return made_up_record
