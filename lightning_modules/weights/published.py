@@ -10,6 +10,10 @@ Only state_dicts that the user has are taken; nothing is downloaded. A further k
 | flow_regression | source and target landmarks (N, 68, 2), pixels of 256 x 256 | flow_256, validity_256 |
 | mobilefacenet | crop in [0, 1] | landmarks (N, 136) |
 | sphereface | crop in [-1, 1] | five tensors, stage 1 to fc5 |
+| autovc | mel, source and target embedding, f0_one_hot | mel, mel_post, codes |
+| content_branch | audio_windows (N, 18, 80), static_face (1, 204) | displacement (N, 204) |
+| speaker_branch | audio_windows (N, 18, 80), speaker_embedding_times_3 (N, 256) | displacement (N, 204) |
+| image_translation | landmark_raster_and_photo (B, 6, 256, 256) | image_before_tanh |
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from lightning_modules.weights.published_flow import FLOW_REGRESSION
 from lightning_modules.weights.published_frozen import KINDS
 from lightning_modules.weights.published_network import PublishedNetwork
 from lightning_modules.weights.published_portrait_networks import PATCH_DISCRIMINATOR, PORTRAIT_GENERATOR
+from lightning_modules.weights.published_speech_networks import SPEECH_NETWORKS
 
 PUBLISHED: Final[Mapping[str, PublishedNetwork]] = {
     network.kind: network
@@ -32,6 +37,7 @@ PUBLISHED: Final[Mapping[str, PublishedNetwork]] = {
         PATCH_DISCRIMINATOR,
         FLOW_REGRESSION,
         *KINDS.values(),
+        *SPEECH_NETWORKS,
     )
 }
 """Kind -> what is known about it."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from lightning_modules.errors import ConfigError, WeightsError
 
-WRAPPERS = ("state_dict", "genA2B")
+WRAPPERS = ("state_dict", "genA2B", "model", "model_g_face_id", "G")
 """Under these names published files keep the state_dict, if they keep it under one."""
 
 _REMEDY = "give the published checkpoint of this kind, unchanged"
