@@ -1,1 +1,1 @@
-"""Synthetic speech with known mouth motion: what is said, a voice, how the face moves, and the recording's conditions."""
+"""Synthetic speech with known mouth motion: what is said, by which voice, how the face moves, how it was recorded."""

@@ -129,5 +129,6 @@ def _bite(points: Array, bitten: Array) -> None:
 
 
 def inner_gap(landmarks: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """Return the mean height between the inner lips of each frame, (...,), in the units of the landmarks (..., 68, 3)."""
-    return np.mean([landmarks[..., lower, 1] - landmarks[..., upper, 1] for upper, lower in INNER_LIP_PAIRS], axis=0)
+    """Return the mean height between the inner lips, (...,), of landmarks (..., 68, 3), in their units."""
+    gaps = [landmarks[..., lower, 1] - landmarks[..., upper, 1] for upper, lower in INNER_LIP_PAIRS]
+    return np.asarray(np.mean(gaps, axis=0))

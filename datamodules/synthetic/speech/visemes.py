@@ -147,13 +147,19 @@ _IPA_SPELT: Final = {
     "UW": "u y ʉ",
     "OW": "o",
 }
-_ARPABET: Final = {label: name for name, labels in _SPELT.items() for label in labels.split()}
-_IPA: Final = {label: name for name, labels in _IPA_SPELT.items() for label in labels.split()}
+
+
+def _spelt(labels: str) -> list[str]:
+    return labels.split()
+
+
+_ARPABET: Final = {label: name for name, labels in _SPELT.items() for label in _spelt(labels)}
+_IPA: Final = {label: name for name, labels in _IPA_SPELT.items() for label in _spelt(labels)}
 _IPA_DIPHTHONGS: Final = {
     "aɪ": "ay", "aʊ": "aw", "eɪ": "ey", "oʊ": "ow", "əʊ": "ow", "ɔɪ": "oy", "ɑɪ": "ay", "ɑʊ": "aw", "æɪ": "ey",
 }  # fmt: skip
 _WITH_R: Final = {"ɹ": "R", "ɚ": "ER", "ə": "AX", "r": "R"}
-_VOICELESS: Final = frozenset("p t k f th s sh ch hh θ ʃ tʃ x h ʔ ts ʈ q ç ɕ ʍ".split())
+_VOICELESS: Final = frozenset(_spelt("p t k f th s sh ch hh θ ʃ tʃ x h ʔ ts ʈ q ç ɕ ʍ"))
 _STRESS: Final = {"primary": 1.15, "none": 1.0, "unstressed": 0.85}
 
 
