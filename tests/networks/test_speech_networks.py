@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -275,16 +276,17 @@ def test_the_image_translation_keeps_the_size():
 
 
 @pytest.mark.parametrize(
-    ("network", "inputs"),
+    ("build", "shapes"),
     [
-        (small_content(), (torch.randn(4, 18, 5), torch.randn(1, 204))),
-        (small_speaker(), (torch.randn(4, 18, 5), torch.randn(1, 6), torch.randn(4, 2))),
-        (ImageTranslation(width=2, levels=2), (torch.rand(2, 6, 8, 8),)),
-        (MotionDiscriminator(code=3, window=8, width=8, feed_forward=16), (torch.randn(2, 9, 204), torch.randn(2, 3))),
+        (small_content, [(4, 18, 5), (1, 204)]),
+        (small_speaker, [(4, 18, 5), (1, 6), (4, 2)]),
+        (partial(ImageTranslation, width=8, levels=2), [(2, 6, 16, 16)]),
+        (partial(MotionDiscriminator, code=3, window=8, width=8, feed_forward=16), [(2, 9, 204), (2, 3)]),
     ],
 )
-def test_every_weight_takes_part(network, inputs):
+def test_every_weight_takes_part(build, shapes):
     torch.manual_seed(1)
+    network, inputs = build(), [torch.randn(shape) for shape in shapes]
     network.train()
     network(*inputs).square().sum().backward()
     silent = [  # a bias before a normalisation or in a key has no effect: only that it is asked for counts
