@@ -7,7 +7,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from lightning_modules.audio.log_mel import condition, log_mel, mel_basis
+from lightning_modules.audio.conditioning import condition
+from lightning_modules.audio.log_mel import log_mel, mel_basis
 
 
 def whole_recording_at_once(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
