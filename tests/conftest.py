@@ -6,6 +6,7 @@ variables INKSPEAK_PARITY and INKSPEAK_DATA name other places for it.
 
 from __future__ import annotations
 
+import logging
 import os
 
 # Before any numerical library starts its threads: test processes run side by side, one thread each.
@@ -25,6 +26,8 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+TRAINING_TESTS = {"callbacks", "distributed", "portrait_gan", "resume"}
+REMARKS_ON_SMALL_RUNS = ("LeafSpec", "does not have many workers", "no `val_dataloader`", "log_every_n_steps")
 THIS_MACHINE = {None, "", "localhost", "127.0.0.1", "::1", "0.0.0.0", socket.gethostname()}
 
 
@@ -83,6 +86,25 @@ def _same_every_time(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
     if torch is not None:
         torch.manual_seed(0)
         torch.set_num_threads(1)
+
+
+def is_training_test(path: Path) -> bool:
+    """Whether a test lies in one of the folders whose tests run a Trainer."""
+    return path.relative_to(REPOSITORY / "tests").parts[0] in TRAINING_TESTS
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lightning remarks on small runs, and torch on Lightning; neither is what the tests of training are about."""
+    for item in items:
+        if is_training_test(item.path):
+            for remark in REMARKS_ON_SMALL_RUNS:
+                item.add_marker(pytest.mark.filterwarnings(f"ignore:.*{remark}"))
+
+
+@pytest.fixture(autouse=True)
+def _quiet_training(request: pytest.FixtureRequest) -> None:
+    if is_training_test(request.path):
+        logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
 
 @pytest.fixture(autouse=True)

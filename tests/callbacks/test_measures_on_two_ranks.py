@@ -10,8 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from measured_portraits import KnownDrawer, loader, make_batch, trainer
 from validated_on_a_rank import callbacks
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parent))
 from measured_portraits import SIZE, KnownDrawer, loader, make_batch, trainer
+from PIL import Image
 
 from callbacks import portrait_preview
 from callbacks.portrait_preview import COLUMNS, PortraitPreview, sheet_cells

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-from torch import nn
-
-sys.path.insert(0, str(Path(__file__).parent))
 from measured_portraits import KnownDrawer, loader, make_batch, trainer
+from torch import nn
 
 from callbacks.discriminator_health import DiscriminatorHealth, balances
 from callbacks.fid import DrawingDistances
