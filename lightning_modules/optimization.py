@@ -31,6 +31,7 @@ class AdamSettings:
         beta2: decay of the second moment.
         constant_epochs: epochs at the full rate; published 70.
         decay_epochs: epochs over which the rate then falls linearly; it reaches 0 one epoch after them. Published 0.
+        weight_decay: added to the gradients, times the weights.
     """
 
     learning_rate: float = 5e-5
@@ -38,6 +39,7 @@ class AdamSettings:
     beta2: float = 0.999
     constant_epochs: int = 70
     decay_epochs: int = 0
+    weight_decay: float = 0.0
 
 
 class ConstantThenLinear:
@@ -75,6 +77,7 @@ def scheduled_adam(parameters: Iterable[nn.Parameter], settings: AdamSettings, n
         wanted,
         lr=settings.learning_rate,
         betas=(settings.beta1, settings.beta2),
+        weight_decay=settings.weight_decay,
         fused=any(parameter.is_cuda for parameter in wanted),
     )
     schedule = LambdaLR(optimizer, ConstantThenLinear(settings.constant_epochs, settings.decay_epochs))
