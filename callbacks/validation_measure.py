@@ -7,6 +7,7 @@ The sanity check before training is not listened to.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ from lightning_modules.batches import PortraitBatch
 from lightning_modules.errors import MetricError
 
 
-class ValidationMeasure(Callback):
+class ValidationMeasure(Callback, abc.ABC):
     """Feeds metrics with the batches of validation and test, and logs each of their numbers once at the end.
 
     It listens to modules whose ``validation_step`` and ``test_step`` return ``{"frames": (B, 2, C, S, S)}``, what they
@@ -35,6 +36,7 @@ class ValidationMeasure(Callback):
         """Networks to bring to the module's device."""
         self._said: set[str] = set()
 
+    @abc.abstractmethod
     def feed(self, trainer: Trainer, pl_module: LightningModule, frames: Tensor, batch: PortraitBatch) -> None:
         """Add one batch.
 
@@ -44,7 +46,6 @@ class ValidationMeasure(Callback):
             frames: (B, 2, C, S, S) in [-1, 1]: what it drew for l_t1 and l_t2.
             batch: what it drew them for.
         """
-        raise NotImplementedError
 
     def say_once(self, message: str) -> None:
         """Tell something on process 0, the first time only."""
@@ -52,7 +53,8 @@ class ValidationMeasure(Callback):
             self._said.add(message)
             rank_zero_info(message)
 
-    def _begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start from nothing, on the module's device."""
         for metric in self.metrics.values():
             metric.reset()
             metric.to(pl_module.device)
@@ -60,7 +62,16 @@ class ValidationMeasure(Callback):
             network.to(pl_module.device)
 
     @torch.no_grad()
-    def _listen(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any) -> None:
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Feed the metrics."""
         if trainer.sanity_checking:
             return
         if not isinstance(outputs, Mapping) or "frames" not in outputs or not isinstance(batch, PortraitBatch):
@@ -68,9 +79,11 @@ class ValidationMeasure(Callback):
             raise TypeError(f'{type(self).__name__} needs PortraitBatch and {{"frames": ...}} returned by {name}')
         self.feed(trainer, pl_module, outputs["frames"].detach(), batch)
 
-    def _end(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log, in test under names of its own."""
         if trainer.sanity_checking:
             return
+        stage = "test/" if trainer.testing else ""
         for name, metric in self.metrics.items():
             try:  # what is missing is missing on all processes: counts are added up before they are looked at
                 found = metric.compute()
@@ -83,42 +96,6 @@ class ValidationMeasure(Callback):
                 pl_module.log(stage + key, value.float(), sync_dist=True, batch_size=1)
             metric.reset()
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start from nothing, on the module's device."""
-        self._begin(trainer, pl_module)
-
-    def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Feed the metrics."""
-        self._listen(trainer, pl_module, outputs, batch)
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log."""
-        self._end(trainer, pl_module, "")
-
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start from nothing, on the module's device."""
-        self._begin(trainer, pl_module)
-
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Feed the metrics."""
-        self._listen(trainer, pl_module, outputs, batch)
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Log."""
-        self._end(trainer, pl_module, "test/")
+    on_test_epoch_start = on_validation_epoch_start
+    on_test_batch_end = on_validation_batch_end
+    on_test_epoch_end = on_validation_epoch_end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ class PortraitSets(NamedTuple):
     film: FilmSet | None
 
 
-class PortraitData(LightningDataModule):
+class PortraitData(LightningDataModule, abc.ABC):
     """Batches of photos, targets, real drawings and film pairs; subclasses say where the sets come from.
 
     Samples are addressed by (seed, cycle, index), see :mod:`datamodules.samplers`: neither the number of workers nor
@@ -94,9 +95,9 @@ class PortraitData(LightningDataModule):
         self._resumed: Mapping[str, Any] | None = None
         self._loader: ResumableLoader[PortraitSample, PortraitBatch] | None = None
 
+    @abc.abstractmethod
     def open_sets(self) -> PortraitSets:
         """Open photos, drawings and film."""
-        raise NotImplementedError
 
     @property
     def sets(self) -> PortraitSets:

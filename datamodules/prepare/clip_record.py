@@ -25,15 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datamodules.prepare.provenance import PortraitSource, frame_facts, frame_of, landmark_rows, landmarks_of
-from datamodules.prepare.record_folder import (
-    FACTS_NAME,
-    decode_png,
-    encode_png,
-    read_facts,
-    read_file,
-    write_record,
-)
-from lightning_modules.errors import PreparedSetError
+from datamodules.prepare.record_folder import encode_png, facts_of, read_facts, read_picture, write_record
 from lightning_modules.geometry.alignment import PortraitFrame
 
 KIND: Final = "clip"
@@ -116,13 +108,10 @@ def read_clip(folder: Path) -> PreparedClip:
         PreparedSetError: something is missing, changed, of another format or does not fit together.
     """
     facts = read_facts(folder, KIND)
-    try:
-        size, channels, count = int(facts["frame"]["size"]), int(facts["channels"]), int(facts["clip"]["count"])
+    with facts_of("a clip", folder):
+        channels, count = int(facts["channels"]), int(facts["clip"]["count"])
         landmarks = landmarks_of(facts["landmark_track"]).reshape(count, 68, 3)
-        names = [frame_name(number) for number in range(count)]
-        frames = [
-            decode_png(read_file(folder, facts, name), folder / name, size=size, channels=channels) for name in names
-        ]
+        frames = [read_picture(folder, facts, frame_name(number), channels=channels) for number in range(count)]
         fps = facts["clip"]["fps"]
         return PreparedClip(
             id=folder.name,
@@ -136,7 +125,3 @@ def read_clip(folder: Path) -> PreparedClip:
             tools=dict(facts["tools"]),
             fingerprint=str(facts["fingerprint"]),
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        found = f"lacks or garbles a fact of a clip ({type(error).__name__}: {error})"
-        remedy = "delete this folder and run the preparation again; it makes what is missing"
-        raise PreparedSetError(found, remedy, folder / FACTS_NAME) from error

@@ -30,15 +30,7 @@ from datamodules.prepare.provenance import (
     landmark_rows,
     landmarks_of,
 )
-from datamodules.prepare.record_folder import (
-    FACTS_NAME,
-    decode_png,
-    encode_png,
-    read_facts,
-    read_file,
-    write_record,
-)
-from lightning_modules.errors import PreparedSetError
+from datamodules.prepare.record_folder import encode_png, facts_of, read_facts, read_picture, write_record
 from lightning_modules.geometry.alignment import PortraitFrame
 
 KIND: Final = "drawing"
@@ -116,16 +108,11 @@ def read_drawing(folder: Path) -> PreparedDrawing:
         PreparedSetError: something is missing, changed, of another format or does not fit together.
     """
     facts = read_facts(folder, KIND)
-    try:
-        size = int(facts["frame"]["size"])
-
-        def picture(name: str, channels: int) -> npt.NDArray[np.uint8]:
-            return decode_png(read_file(folder, facts, name), folder / name, size=size, channels=channels)
-
+    with facts_of("a drawing", folder):
         return PreparedDrawing(
             id=folder.name,
-            drawing=picture(DRAWING_NAME, int(facts["channels"])),
-            part_masks=picture(PART_MASKS_NAME, 3),
+            drawing=read_picture(folder, facts, DRAWING_NAME, channels=int(facts["channels"])),
+            part_masks=read_picture(folder, facts, PART_MASKS_NAME, channels=3),
             landmarks=landmarks_of(facts["landmarks"]),
             frame=frame_of(facts["frame"]),
             source=PortraitSource.of(facts["source"]),
@@ -134,7 +121,3 @@ def read_drawing(folder: Path) -> PreparedDrawing:
             tools=dict(facts["tools"]),
             fingerprint=str(facts["fingerprint"]),
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        found = f"lacks or garbles a fact of a drawing ({type(error).__name__}: {error})"
-        remedy = "delete this folder and run the preparation again; it makes what is missing"
-        raise PreparedSetError(found, remedy, folder / FACTS_NAME) from error

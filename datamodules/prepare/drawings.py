@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
+
+from datamodules.prepare.crop_pictures import gray, part_mask_picture
 from datamodules.prepare.drawing_record import KIND, PreparedDrawing, write_drawing
 from datamodules.prepare.drawn_faces import SHOWINGS, find_drawn_faces, no_drawn_face
-from datamodules.prepare.photos import SMALLEST_FRAME, FaceChoice
-from datamodules.prepare.preparation import Facts, SourceItem, plan_items
+from datamodules.prepare.findings import Accepted, much_enlarged, poor_faces, several_faces
+from datamodules.prepare.photos import SMALLEST_FRAME
+from datamodules.prepare.preparation import SourceItem
 from datamodules.prepare.provenance import PortraitFaces, PortraitSource
 from datamodules.prepare.report import Entry, PreparationReport
 from datamodules.prepare.runner import Progress
-from datamodules.prepare.sources import FoundFiles, TermsFinder, find_files
-from datamodules.prepare.whole_set import SetBuilder, checked_workers, prepare_set
+from datamodules.prepare.setting_checks import (
+    FaceChoice,
+    check_channels,
+    check_face_choice,
+    check_landmarks,
+    check_limit,
+    check_size,
+)
+from datamodules.prepare.sources import find_files
+from datamodules.prepare.whole_set import SetBuilder, checked_workers, plan_files, prepare_set
 from lightning_modules.errors import ConfigError, PhotoError
-from lightning_modules.faces.face import FaceAnalyzer, FaceBox, choose_face, face_notes, head_turn, make_face_analyzer
+from lightning_modules.faces.face import FaceAnalyzer, choose_face, head_turn, make_face_analyzer
 from lightning_modules.faces.photo import Photo, read_photo
 from lightning_modules.geometry.alignment import crop, portrait_frame, to_crop
 from lightning_modules.pipeline.output_checks import check_free_space
@@ -52,16 +64,12 @@ class DrawingSettings:
     most_turn: float = 50.0
 
     def __post_init__(self) -> None:
-        if not 64 <= self.size <= 2048:
-            raise ConfigError(f"the size {self.size} is out of range", "give a size from 64 to 2048 pixels")
-        if self.channels not in (1, 3):
-            raise ConfigError(f"{self.channels} channels were asked for", "give 1 for gray or 3 for colour")
-        if self.face != "largest" and self.face < 1:
-            raise ConfigError(f"the face {self.face!r} is no choice", "give 'largest' or a number from 1")
+        check_size(self.size)
+        check_channels(self.channels)
+        check_face_choice(self.face)
         if not 0 < self.most_turn <= 90:
             raise ConfigError(f"a turn of at most {self.most_turn}° was asked for", "give more than 0, at most 90")
-        if self.landmarks == "file":
-            raise ConfigError("landmarks from a file belong to one picture, not to a folder", "choose mediapipe")
+        check_landmarks(self.landmarks)
 
 
 def drawing_of(item: SourceItem, photo: Photo, settings: DrawingSettings, analyzer: FaceAnalyzer) -> PreparedDrawing:
@@ -70,12 +78,6 @@ def drawing_of(item: SourceItem, photo: Photo, settings: DrawingSettings, analyz
     Raises:
         PhotoError: it shows no face or not the chosen one, or the face is tiny.
     """
-    import numpy as np
-    import torch
-
-    from lightning_modules.geometry.part_masks import part_masks
-    from lightning_modules.pipeline.portrait import image_array
-
     faces, showing = find_drawn_faces(photo.rgb, analyzer)
     if not faces:
         raise no_drawn_face(photo, faces)
@@ -88,32 +90,16 @@ def drawing_of(item: SourceItem, photo: Photo, settings: DrawingSettings, analyz
         raise PhotoError(f"the head is turned by about {turn:.0f}°", "use faces seen from the front", item.path)
     picture = crop(photo.rgb, frame, settings.size, fill=255)
     if settings.channels == 1:
-        luminance = picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-        picture = np.asarray(np.rint(luminance), np.uint8)
+        picture = gray(picture)
     landmarks = np.asarray(to_crop(face.landmarks, frame, settings.size), dtype=np.float32)
-    with torch.inference_mode():
-        masks = part_masks(torch.from_numpy(landmarks)[None], settings.size)
     return PreparedDrawing(
         id=item.id,
         drawing=picture,
-        part_masks=image_array(torch.cat([masks.nose, masks.eyes, masks.lips], dim=1))[0],
+        part_masks=part_mask_picture(landmarks, settings.size),
         landmarks=landmarks,
         frame=frame,
-        source=PortraitSource(
-            name=item.name,
-            sha256=photo.sha256,
-            width=photo.rgb.shape[1],
-            height=photo.rgb.shape[0],
-            notes=photo.notes,
-            licence=item.terms.licence,
-            attribution=item.terms.attribution,
-        ),
-        faces=PortraitFaces(
-            boxes=tuple(found.box for found in faces),
-            chosen=1 + next(i for i, found in enumerate(faces) if found is face),
-            confidence=face.confidence,
-            notes=face_notes(face, photo),
-        ),
+        source=PortraitSource.of_photo(item.name, photo, item.terms),
+        faces=PortraitFaces.of_photo(faces, face, photo),
         help=showing,
         tools={"landmarks": analyzer.name},
         fingerprint=item.fingerprint,
@@ -186,44 +172,28 @@ def prepare_drawings(  # noqa: PLR0913 - every setting is an option of the comma
     """
     source, destination = Path(source), Path(destination)
     settings = DrawingSettings(size, channels, face, landmarks, most_turn)
-    if limit is not None and limit < 1:
-        raise ConfigError(f"a limit of {limit} drawings leaves none", "give a limit of 1 or more")
+    check_limit(limit, "drawings")
     workers = checked_workers(workers)
     found = find_files(source, what="drawings")
     check_free_space(destination, 0.3 * len(found.names[:limit]) * size * size * channels)
-
-    def plan(facts: Facts) -> tuple[FoundFiles, list[SourceItem]]:
-        return found, plan_items(found, found.names[:limit], TermsFinder(found.root, licence), facts)
-
     builder = SetBuilder(
         kind=SET_KIND,
         record_kind=KIND,
         settings={"edition": EDITION, **asdict(settings), "showings": [asdict(showing) for showing in SHOWINGS]},
         tools=lambda: {"landmarks": make_analyzer(landmarks).name},
-        plan=plan,
+        plan=partial(plan_files, found, limit, licence),
         make_work=lambda records: partial(make_drawing_work, settings, make_analyzer, records),
         findings=drawing_findings,
     )
     return prepare_set(builder, source, destination, workers=workers, contact_sheets=contact_sheets, progress=progress)
 
 
-def drawing_findings(accepted: Sequence[tuple[SourceItem, Mapping[str, Any]]]) -> Mapping[str, tuple[Entry, ...]]:
+def drawing_findings(accepted: Accepted) -> Mapping[str, tuple[Entry, ...]]:
     """Return what is worth knowing about accepted drawings, by heading."""
-    several, helped, poor, enlarged = [], [], [], []
-    for item, facts in accepted:
-        faces, frame = facts["faces"], facts["frame"]
-        if len(faces["boxes"]) > 1:
-            listed = ", ".join(f"{number}: {FaceBox(*box)}" for number, box in enumerate(faces["boxes"], start=1))
-            several.append(Entry(item.name, f"took {faces['chosen']} of {listed}"))
-        if facts["help"] != SHOWINGS[0].name:
-            helped.append(Entry(item.name, facts["help"]))
-        if faces["notes"]:
-            poor.append(Entry(item.name, "; ".join(faces["notes"])))
-        if frame["size"] > 2 * frame["side"]:
-            enlarged.append(Entry(item.name, f"{frame['side']} px shown as {frame['size']}"))
+    helped = [Entry(item.name, facts["help"]) for item, facts in accepted if facts["help"] != SHOWINGS[0].name]
     return {
-        "Several faces": tuple(several),
+        "Several faces": several_faces(accepted),
         "Face found with help: look at its landmarks": tuple(helped),
-        "Hard to use": tuple(poor),
-        "Enlarged more than twice": tuple(enlarged),
+        "Hard to use": poor_faces(accepted),
+        "Enlarged more than twice": much_enlarged(accepted),
     }

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from datamodules.prepare.clip_record import KIND, PreparedClip, write_clip
+from datamodules.prepare.crop_pictures import gray
 from datamodules.prepare.film_clips import (
     clearly_seen,
     common_frame,
@@ -35,6 +36,7 @@ from datamodules.prepare.prepared_set import fingerprint
 from datamodules.prepare.provenance import PortraitSource
 from datamodules.prepare.report import Entry, PreparationReport
 from datamodules.prepare.runner import Progress
+from datamodules.prepare.setting_checks import check_channels, check_landmarks, check_limit, check_size
 from datamodules.prepare.shots import find_shots
 from datamodules.prepare.sources import FoundFiles, TermsFinder, record_id
 from datamodules.prepare.whole_set import SetBuilder, checked_workers, prepare_set
@@ -82,17 +84,14 @@ class FilmSettings:
     look: str = DEFAULT_LOOK
 
     def __post_init__(self) -> None:
-        if not 64 <= self.size <= 2048:
-            raise ConfigError(f"the size {self.size} is out of range", "give a size from 64 to 2048 pixels")
-        if self.channels not in (1, 3):
-            raise ConfigError(f"{self.channels} channels were asked for", "give 1 for gray or 3 for colour")
+        check_size(self.size)
+        check_channels(self.channels)
         if self.lines and self.channels == 3:
             raise ConfigError("lines have no colour", "give 1 channel, or keep a drawn film as it is")
         if not 2 <= self.shortest <= self.longest <= 1000:
             found = f"clips of {self.shortest} to {self.longest} frames were asked for"
             raise ConfigError(found, "give lengths from 2 to 1000, the shortest first")
-        if self.landmarks == "file":
-            raise ConfigError("landmarks from a file belong to one picture, not to a film", "choose mediapipe")
+        check_landmarks(self.landmarks, many="film")
 
 
 @dataclass(frozen=True)
@@ -222,8 +221,7 @@ def clip_of(item: ShotItem, settings: FilmSettings, tools: FilmTools) -> Prepare
     if tools.drawer is not None and tools.matter is not None:
         pictures = drawn_lines(pictures, inside, landmarks, tools.drawer, tools.matter)
     elif settings.channels == 1:
-        luminance = pictures.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-        pictures = np.asarray(np.rint(luminance), np.uint8)
+        pictures = gray(pictures)
     height, width = _film_size(film)
     return PreparedClip(
         id=item.id,
@@ -313,8 +311,7 @@ def prepare_film(
     """
     source, destination = Path(source), Path(destination)
     chosen = settings or FilmSettings()
-    if limit is not None and limit < 1:
-        raise ConfigError(f"a limit of {limit} films leaves none", "give a limit of 1 or more")
+    check_limit(limit, "films")
     workers = checked_workers(workers)
     films, others = find_films(source)
     root = source if source.is_dir() else source.parent

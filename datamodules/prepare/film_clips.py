@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from datamodules.prepare.crop_pictures import LUMINANCE
 from datamodules.prepare.drawn_faces import SHOWINGS, find_drawn_faces
 from lightning_modules.faces.face import Face, FaceAnalyzer
 from lightning_modules.geometry.alignment import PortraitFrame, crop, face_extent, portrait_frame
@@ -40,7 +41,6 @@ MOST_ROOM: Final = 1.35
 SMOOTHING: Final = (5, 2)
 """Window and order of the Savitzky-Golay smoothing of the landmarks over time."""
 
-_LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
 FaceFinder = Callable[[Iterable[Pixels]], Iterable[list[Face]]]
 
 
@@ -110,7 +110,7 @@ def face_contrast(rgb: Pixels, face: Face) -> float:
     top, bottom = max(0, int(face.box.top)), max(0, int(face.box.bottom) + 1)
     left, right = max(0, int(face.box.left)), max(0, int(face.box.right) + 1)
     inside = rgb[top:bottom, left:right].astype(np.float32)
-    return float((inside @ _LUMINANCE).std()) / 255.0 if inside.size else 0.0
+    return float((inside @ LUMINANCE).std()) / 255.0 if inside.size else 0.0
 
 
 def face_runs(faces: Iterable[list[Face]]) -> list[Run]:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from datamodules.prepare.contact_sheets import write_contact_sheets
-from datamodules.prepare.preparation import Facts, Preparation, SourceItem, plan_items, usable_processors
-from datamodules.prepare.prepared_set import check_destination, check_set, exclusive, write_set
+from datamodules.prepare.crop_pictures import part_mask_picture
+from datamodules.prepare.findings import Accepted, much_enlarged, poor_faces, several_faces
+from datamodules.prepare.preparation import Facts, SourceItem
 from datamodules.prepare.provenance import PortraitFaces, PortraitSource
 from datamodules.prepare.record import KIND, PreparedPortrait, write_portrait
-from datamodules.prepare.report import Entry, PreparationReport, write_report
+from datamodules.prepare.report import Entry, PreparationReport
 from datamodules.prepare.runner import Progress
-from datamodules.prepare.sources import TermsFinder, find_files
-from lightning_modules.errors import ConfigError, PhotoError
-from lightning_modules.faces.face import Face, FaceAnalyzer, FaceBox, choose_face, face_notes
+from datamodules.prepare.setting_checks import (
+    FaceChoice,
+    check_face_choice,
+    check_landmarks,
+    check_limit,
+    check_size,
+)
+from datamodules.prepare.sources import find_files
+from datamodules.prepare.whole_set import SetBuilder, checked_workers, plan_files, prepare_set
+from lightning_modules.errors import PhotoError
+from lightning_modules.faces.face import Face, FaceAnalyzer, choose_face
 from lightning_modules.faces.photo import Photo, read_photo
 from lightning_modules.geometry.alignment import crop, portrait_frame, to_crop
 from lightning_modules.pipeline.output_checks import check_free_space
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from lightning_modules.drawing.drawer import StaticDrawer
     from lightning_modules.faces.matter import Matter
 
+SET_KIND: Final = "photos"
 DEFAULT_LOOK = "ink"  # as lightning_modules.drawing.drawer, which would import torch
 EDITION = 1
 """Part of the settings; raise it whenever the same photo would be prepared differently, so that no set is a mixture."""
@@ -35,8 +44,6 @@ SMALLEST_FRAME = 48
 
 MUCH_OUTSIDE = 0.2
 """Share of a crop outside of its photo above which the report points it out."""
-
-FaceChoice = Literal["largest"] | int
 
 
 @dataclass(frozen=True)
@@ -61,12 +68,9 @@ class PhotoSettings:
     look: str | None = DEFAULT_LOOK
 
     def __post_init__(self) -> None:
-        if not 64 <= self.size <= 2048:
-            raise ConfigError(f"the size {self.size} is out of range", "give a size from 64 to 2048 pixels")
-        if self.face != "largest" and self.face < 1:
-            raise ConfigError(f"the face {self.face!r} is no choice", "give 'largest' or a number from 1")
-        if self.landmarks == "file":
-            raise ConfigError("landmarks from a file belong to one photo, not to a folder", "choose mediapipe")
+        check_size(self.size)
+        check_face_choice(self.face)
+        check_landmarks(self.landmarks, one="photo")
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,6 @@ def portrait_of(
     import numpy as np
     import torch
 
-    from lightning_modules.geometry.part_masks import part_masks
     from lightning_modules.pipeline.portrait import draw_within, image_array, image_tensor
 
     face = choose_face(faces, settings.face, photo)
@@ -140,7 +143,6 @@ def portrait_of(
         points = torch.from_numpy(landmarks)[None]
         valid = image_tensor(inside)
         matte = torch.from_numpy(np.ascontiguousarray(tools.matter.matte(rgb)))[None, None].float() * valid
-        masks = part_masks(points, size)
         drawing = None
         if tools.drawer is not None:
             drawing = image_array(draw_within(image_tensor(rgb), valid, tools.drawer, points, matte))[0].squeeze(-1)
@@ -149,24 +151,11 @@ def portrait_of(
             photo=rgb,
             drawing=drawing,
             matte=image_array(matte)[0, ..., 0],
-            part_masks=image_array(torch.cat([masks.nose, masks.eyes, masks.lips], dim=1))[0],
+            part_masks=part_mask_picture(landmarks, size),
             landmarks=landmarks,
             frame=frame,
-            source=PortraitSource(
-                name=item.name,
-                sha256=photo.sha256,
-                width=photo.rgb.shape[1],
-                height=photo.rgb.shape[0],
-                notes=photo.notes,
-                licence=item.terms.licence,
-                attribution=item.terms.attribution,
-            ),
-            faces=PortraitFaces(
-                boxes=tuple(found.box for found in faces),
-                chosen=1 + next(i for i, found in enumerate(faces) if found is face),
-                confidence=face.confidence,
-                notes=face_notes(face, photo),
-            ),
+            source=PortraitSource.of_photo(item.name, photo, item.terms),
+            faces=PortraitFaces.of_photo(faces, face, photo),
             tools={"size": settings.size, "face": settings.face, **tools.facts()},
             fingerprint=item.fingerprint,
         )
@@ -239,62 +228,36 @@ def prepare_photos(  # noqa: PLR0913 - every setting is an option of the command
     """
     source, destination = Path(source), Path(destination)
     settings = PhotoSettings(size, face, landmarks, matte, look if drawing else None)
-    if limit is not None and limit < 1:
-        raise ConfigError(f"a limit of {limit} photos leaves none", "give a limit of 1 or more")
-    workers = usable_processors() if workers is None else workers
-    if workers < 0:
-        raise ConfigError(f"{workers} workers were asked for", "give 1 or more, or 0 to work in one process")
+    check_limit(limit, "photos")
+    workers = checked_workers(workers)
     found = find_files(source)
-    check_destination(source, destination)
-    names = found.names[:limit]
-    check_free_space(destination, float(len(names)) * size * size)
-    facts: dict[str, Any] = {"edition": EDITION, **asdict(settings)}
-    check_set(destination, "photos", facts, some=True)
-    # The backends are built once here, so that a missing model is told before anything is written.
-    facts["tools"] = make_tools(settings).facts()
-    is_known = check_set(destination, "photos", facts)
-    with exclusive(destination):
-        if not is_known:
-            write_set(destination, "photos", facts)
-        preparation = Preparation("photos", KIND, found, destination, facts)
-        report = preparation.run(
-            plan_items(found, names, TermsFinder(found.root, licence), facts),
-            partial(make_photo_work, settings, make_tools, preparation.records),
-            findings=photo_findings,
-            workers=workers,
-            progress=progress,
-        )
-        if contact_sheets and not report.interrupted:
-            try:
-                write_contact_sheets(destination, workers=workers, progress=progress)
-            except KeyboardInterrupt:
-                report = replace(report, interrupted=True)
-                write_report(report)
-    return report
+    check_free_space(destination, float(len(found.names[:limit])) * size * size)
+    builder = SetBuilder(
+        kind=SET_KIND,
+        record_kind=KIND,
+        settings={"edition": EDITION, **asdict(settings)},
+        tools=lambda: make_tools(settings).facts(),
+        plan=partial(plan_files, found, limit, licence),
+        make_work=lambda records: partial(make_photo_work, settings, make_tools, records),
+        findings=photo_findings,
+    )
+    return prepare_set(builder, source, destination, workers=workers, contact_sheets=contact_sheets, progress=progress)
 
 
-def photo_findings(accepted: Sequence[tuple[SourceItem, Facts]]) -> Mapping[str, tuple[Entry, ...]]:
+def photo_findings(accepted: Accepted) -> Mapping[str, tuple[Entry, ...]]:
     """Return what is worth knowing about accepted photos, by heading."""
-    several, poor, outside, enlarged, changed = [], [], [], [], []
+    outside, changed = [], []
     for item, facts in accepted:
-        faces, frame, notes = facts["faces"], facts["frame"], facts["source"]["notes"]
-        if len(faces["boxes"]) > 1:
-            listed = ", ".join(f"{number}: {FaceBox(*box)}" for number, box in enumerate(faces["boxes"], start=1))
-            several.append(Entry(item.name, f"took {faces['chosen']} of {listed}"))
-        if faces["notes"]:
-            poor.append(Entry(item.name, "; ".join(faces["notes"])))
-        blank = _share_outside(frame, facts["source"])
+        blank, notes = _share_outside(facts["frame"], facts["source"]), facts["source"]["notes"]
         if blank > MUCH_OUTSIDE:
             outside.append(Entry(item.name, f"{100 * blank:.0f} % of the crop is blank"))
-        if frame["size"] > 2 * frame["side"]:
-            enlarged.append(Entry(item.name, f"{frame['side']} px shown as {frame['size']}"))
         if notes:
             changed.append(Entry(item.name, "; ".join(notes)))
     return {
-        "Several faces": tuple(several),
-        "Hard to draw": tuple(poor),
+        "Several faces": several_faces(accepted),
+        "Hard to draw": poor_faces(accepted),
         "Crop sticks out of the photo": tuple(outside),
-        "Enlarged more than twice": tuple(enlarged),
+        "Enlarged more than twice": much_enlarged(accepted),
         "Changed while reading": tuple(changed),
     }
 

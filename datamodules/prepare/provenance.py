@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_modules.faces.face import FaceBox
+from datamodules.prepare.sources import Terms
+from lightning_modules.faces.face import Face, FaceBox, face_notes
+from lightning_modules.faces.photo import Photo
 from lightning_modules.geometry.alignment import PortraitFrame
 
 
@@ -38,6 +40,12 @@ class PortraitSource:
     def facts(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {**asdict(self), "notes": list(self.notes)}
+
+    @classmethod
+    def of_photo(cls, name: str, photo: Photo, terms: Terms) -> PortraitSource:
+        """Say it of a picture that has been read."""
+        height, width = photo.rgb.shape[:2]
+        return cls(name, photo.sha256, width, height, photo.notes, terms.licence, terms.attribution)
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> PortraitSource:
@@ -82,6 +90,12 @@ class PortraitFaces:
             "confidence": float(self.confidence),
             "notes": list(self.notes),
         }
+
+    @classmethod
+    def of_photo(cls, faces: Sequence[Face], face: Face, photo: Photo) -> PortraitFaces:
+        """Say it of the faces of a picture, one of which was chosen."""
+        chosen = 1 + next(number for number, found in enumerate(faces) if found is face)
+        return cls(tuple(found.box for found in faces), chosen, face.confidence, face_notes(face, photo))
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> PortraitFaces:

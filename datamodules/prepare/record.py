@@ -44,16 +44,7 @@ from datamodules.prepare.provenance import (
     landmark_rows,
     landmarks_of,
 )
-from datamodules.prepare.record_folder import (
-    FACTS_NAME,
-    FORMAT,
-    decode_png,
-    encode_png,
-    read_facts,
-    read_file,
-    write_record,
-)
-from lightning_modules.errors import PreparedSetError
+from datamodules.prepare.record_folder import FORMAT, encode_png, facts_of, read_facts, read_picture, write_record
 from lightning_modules.geometry.alignment import PortraitFrame
 
 KIND: Final = "portrait"
@@ -141,29 +132,20 @@ def read_record(folder: Path) -> PreparedPortrait:
             the file.
     """
     facts = read_facts(folder, KIND)
-    try:
+    with facts_of("a portrait", folder):
         return _portrait(folder, facts)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        found = f"lacks or garbles a fact of a portrait ({type(error).__name__}: {error})"
-        remedy = "delete this folder and run the preparation again; it makes what is missing"
-        raise PreparedSetError(found, remedy, folder / FACTS_NAME) from error
 
 
 def _portrait(folder: Path, facts: Mapping[str, Any]) -> PreparedPortrait:
-    size = int(facts["frame"]["size"])
-
-    def picture(name: str, channels: int) -> npt.NDArray[np.uint8]:
-        return decode_png(read_file(folder, facts, name), folder / name, size=size, channels=channels)
-
     landmarks = landmarks_of(facts["landmarks"])
     if landmarks.ndim != 2:
         raise ValueError(f"landmarks of shape {landmarks.shape}, one face expected")
     return PreparedPortrait(
         id=folder.name,
-        photo=picture(PHOTO_NAME, 3),
-        drawing=picture(DRAWING_NAME, 1) if DRAWING_NAME in facts["files"] else None,
-        matte=picture(MATTE_NAME, 1),
-        part_masks=picture(PART_MASKS_NAME, 3),
+        photo=read_picture(folder, facts, PHOTO_NAME, channels=3),
+        drawing=read_picture(folder, facts, DRAWING_NAME, channels=1) if DRAWING_NAME in facts["files"] else None,
+        matte=read_picture(folder, facts, MATTE_NAME, channels=1),
+        part_masks=read_picture(folder, facts, PART_MASKS_NAME, channels=3),
         landmarks=landmarks,
         frame=frame_of(facts["frame"]),
         source=PortraitSource.of(facts["source"]),

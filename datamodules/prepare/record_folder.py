@@ -15,7 +15,8 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,43 @@ def write_record(
             (aside / name).write_bytes(content)
         (aside / FACTS_NAME).write_text(text, encoding="utf-8")
     return target
+
+
+@contextmanager
+def facts_of(what: str, folder: Path) -> Iterator[None]:
+    """Turn what goes wrong while facts are taken apart into a sentence that names the record.
+
+    Args:
+        what: the record is, with its article.
+        folder: of the record.
+
+    Raises:
+        PreparedSetError: a fact was missing or of another kind than expected.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        found = f"lacks or garbles a fact of {what} ({type(error).__name__}: {error})"
+        raise PreparedSetError(found, _REDO, folder / FACTS_NAME) from error
+
+
+def read_picture(folder: Path, facts: Mapping[str, Any], name: str, *, channels: int) -> npt.NDArray[np.uint8]:
+    """Read one picture of a record, of the size that its ``frame`` tells, and check it against its hash.
+
+    Args:
+        folder: of the record.
+        facts: of the record.
+        name: of the file.
+        channels: 1 for gray, 3 for RGB.
+
+    Returns:
+        uint8 ``(size, size)`` for one channel, else ``(size, size, channels)``.
+
+    Raises:
+        PreparedSetError: the file is missing, has changed or holds something else.
+    """
+    size = int(facts["frame"]["size"])
+    return decode_png(read_file(folder, facts, name), folder / name, size=size, channels=channels)
 
 
 def remove_record(folder: Path) -> None:

@@ -15,6 +15,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from datamodules.prepare.crop_pictures import LUMINANCE
+
 CUT_LIMIT: Final = 0.35
 """Smallest difference of two neighbouring frames that can be a cut; 0 = the same, 1 = nothing in common."""
 
@@ -69,7 +71,7 @@ def frame_signs(rgb: npt.NDArray[np.uint8]) -> FrameSigns:
         padded = np.pad(spread, [(1, 1) if i == axis else (0, 0) for i in range(3)], mode="edge")
         parts = [np.take(padded, range(start, start + _BINS), axis=axis) for start in range(3)]
         spread = 0.25 * parts[0] + 0.5 * parts[1] + 0.25 * parts[2]
-    luminance = small.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255.0
+    luminance = small.astype(np.float32) @ LUMINANCE / 255.0
     return FrameSigns(luminance, (spread / spread.sum()).ravel())
 
 

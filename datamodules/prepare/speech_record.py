@@ -37,7 +37,17 @@ PARAMETERS: Final = 7
 """Articulatory parameters of synthetic speech: jaw, width, protrusion, upper lip, lower lip, closure, labiodental."""
 
 _REDO = "prepare this recording again"
-_ARRAYS: Final = ("samples", "mel", "pitch_bins", "registered", "pose", "static", "speaker_embedding", "parameters")
+_ARRAYS: Final = (
+    "samples",
+    "mel",
+    "pitch_bins",
+    "registered",
+    "pose",
+    "static",
+    "speaker_embedding",
+    "parameters",
+    "lids",
+)
 _TEXTS: Final = ("voice", "face", "sentence", "source", "licence", "generator_version")
 
 
@@ -61,6 +71,8 @@ class SpeechRecord:
         speaker_embedding: (256,) float32 of unit length, or None where it was not computed.
         phones: (start, end, label) of each phone, seconds, ascending; empty if unknown.
         parameters: (T, 7) float32 articulatory parameters, or None where there are none.
+        lids: (T,) float32 in [0, 1], how far blinks close the eyes; ``registered`` is without them then, and
+            :func:`lightning_modules.audio.blinks.close_lids` adds them. None where ``registered`` has the blinks.
         closures: (start, end) of each bilabial closure, seconds, ascending; empty if unknown.
         seed: of everything random in the record.
         generator_version: of the program that made it.
@@ -84,6 +96,7 @@ class SpeechRecord:
     speaker_embedding: NDArray[np.float32] | None = None
     phones: tuple[tuple[float, float, str], ...] = ()
     parameters: NDArray[np.float32] | None = None
+    lids: NDArray[np.float32] | None = None
     closures: tuple[tuple[float, float], ...] = ()
     seed: int = 0
     generator_version: str = ""
@@ -102,6 +115,10 @@ class SpeechRecord:
             _check_length("speaker_embedding", self.speaker_embedding)
         if self.parameters is not None:
             _check("parameters", self.parameters, (count, PARAMETERS))
+        if self.lids is not None:
+            _check("lids", self.lids, (count,))
+            if self.lids.min() < 0.0 or self.lids.max() > 1.0:
+                raise ValueError("lids must lie in 0..1")
         if self.pitch_bins.min() < 0 or self.pitch_bins.max() > 256:
             raise ValueError("pitch_bins must lie in 0..256")
         _check_length("quaternions of pose", self.pose[:, :4])

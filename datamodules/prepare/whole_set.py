@@ -1,4 +1,4 @@
-"""What preparing drawings and preparing film have in common, from the checks before to the pages to look at."""
+"""What preparing photos, drawings and film have in common, from the checks before to the pages to look at."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.prepare.contact_sheets import write_contact_sheets
-from datamodules.prepare.preparation import Facts, Preparation, SourceItem, usable_processors
+from datamodules.prepare.preparation import Facts, Preparation, SourceItem, plan_items, usable_processors
 from datamodules.prepare.prepared_set import check_destination, check_set, exclusive, write_set
 from datamodules.prepare.report import Entry, PreparationReport, write_report
 from datamodules.prepare.runner import Progress
-from datamodules.prepare.sources import FoundFiles
+from datamodules.prepare.sources import FoundFiles, TermsFinder
 from lightning_modules.errors import ConfigError
 
 Work = Callable[[SourceItem], str]
@@ -52,6 +52,20 @@ def checked_workers(workers: int | None) -> int:
     if workers is not None and workers < 0:
         raise ConfigError(f"{workers} workers were asked for", "give 1 or more, or 0 to work in one process")
     return usable_processors() if workers is None else workers
+
+
+def plan_files(
+    found: FoundFiles, limit: int | None, licence: str | None, settings: Facts
+) -> tuple[FoundFiles, list[SourceItem]]:
+    """Plan one record for each file, as :class:`SetBuilder` asks for it.
+
+    Args:
+        found: the files.
+        limit: only the first so many; None for all.
+        licence: of all; None looks for it beside the files.
+        settings: everything that shapes a record.
+    """
+    return found, plan_items(found, found.names[:limit], TermsFinder(found.root, licence), settings)
 
 
 def prepare_set(

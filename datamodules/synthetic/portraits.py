@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +14,9 @@ from datamodules.datasets.drawings import DrawingSet
 from datamodules.datasets.film_pairs import FilmSet
 from datamodules.datasets.photos import PhotoSet
 from datamodules.datasets.pixels import loaded_planes
-from datamodules.datasets.portrait_samples import DEFAULT_TARGETS
 from datamodules.portrait_data import PortraitData, PortraitSets
 from datamodules.synthetic.faces import in_crop, moved_face, random_face, talking_face
 from datamodules.synthetic.pictures import Look, draw_lines, draw_matte, draw_photo, random_look
-from datamodules.targets import TargetSettings
 from lightning_modules.errors import ConfigError
 from lightning_modules.geometry.part_masks import part_masks
 
@@ -39,51 +35,26 @@ class SyntheticPortraitsDataModule(PortraitData):
         drawings: number of drawings.
         clips: number of film clips, at least 2; 0 for runs without D_coh.
         clip_frames: frames of each clip, at least 2.
-        image_size: side of the samples, pixels, a multiple of 4.
-        drawing_channels: 1, or 3 for flat colours.
-        batch_size: samples of a batch on each rank.
-        samples_per_epoch: on all ranks together; None for one cycle through the photos.
-        seed: of the faces, order and augmentation.
         workers: processes that make samples, for each rank.
         validation_photos: photos kept out of training; 0 for no validation.
-        targets: how target landmarks are made.
-        motion: landmark tracks (``.npz``), for ``targets.change="motion"``.
-        pin_memory: hand out batches in page-locked memory; None where there is a GPU.
+        others: all other arguments of :class:`~datamodules.portrait_data.PortraitData`.
 
     Raises:
         ConfigError: a number is out of its range.
     """
 
-    def __init__(  # noqa: PLR0913 - every choice of an experiment is an argument
+    def __init__(
         self,
         *,
         photos: int = 16,
         drawings: int = 12,
         clips: int = 4,
         clip_frames: int = 8,
-        image_size: int = 256,
-        drawing_channels: int = 1,
-        batch_size: int = 1,
-        samples_per_epoch: int | None = None,
-        seed: int = 0,
         workers: int = 0,
         validation_photos: int = 4,
-        targets: TargetSettings = DEFAULT_TARGETS,
-        motion: Sequence[str | Path] = (),
-        pin_memory: bool | None = None,
+        **others: Any,
     ) -> None:
-        super().__init__(
-            image_size=image_size,
-            drawing_channels=drawing_channels,
-            batch_size=batch_size,
-            samples_per_epoch=samples_per_epoch,
-            seed=seed,
-            workers=workers,
-            validation_photos=validation_photos,
-            targets=targets,
-            motion=motion,
-            pin_memory=pin_memory,
-        )
+        super().__init__(workers=workers, validation_photos=validation_photos, **others)
         if photos < 1 or drawings < 1 or clips == 1 or clips < 0 or clip_frames < 2:
             found = f"{photos} photos, {drawings} drawings, {clips} clips of {clip_frames} frames"
             raise ConfigError(found, "give at least 1 photo, 1 drawing, and 0 or at least 2 clips of 2 frames or more")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -63,26 +65,22 @@ def photos(  # noqa: PLR0913 - every choice of the user is an argument
     """
     from datamodules.prepare.photos import prepare_photos
 
-    progress = make_progress(quiet=quiet)
-    try:
-        report = prepare_photos(
-            source.expanduser(),
-            destination.expanduser(),
-            size=size,
-            face=face,
-            landmarks=landmarks,
-            matte=matte,
-            look=look,
-            drawing=drawing,
-            contact_sheets=contact_sheets,
-            licence=licence,
-            workers=workers,
-            limit=limit,
-            progress=ItemProgress(progress, ("photos", "sheets")),
-        )
-    finally:
-        progress.close()
-    return _conclude(report)
+    work = partial(
+        prepare_photos,
+        source.expanduser(),
+        destination.expanduser(),
+        size=size,
+        face=face,
+        landmarks=landmarks,
+        matte=matte,
+        look=look,
+        drawing=drawing,
+        contact_sheets=contact_sheets,
+        licence=licence,
+        workers=workers,
+        limit=limit,
+    )
+    return _run(work, stages=("photos", "sheets"), quiet=quiet)
 
 
 def drawings(  # noqa: PLR0913 - every choice of the user is an argument
@@ -131,25 +129,21 @@ def drawings(  # noqa: PLR0913 - every choice of the user is an argument
     """
     from datamodules.prepare.drawings import prepare_drawings
 
-    progress = make_progress(quiet=quiet)
-    try:
-        report = prepare_drawings(
-            source.expanduser(),
-            destination.expanduser(),
-            size=size,
-            channels=channels,
-            face=face,
-            landmarks=landmarks,
-            most_turn=most_turn,
-            licence=licence,
-            workers=workers,
-            limit=limit,
-            contact_sheets=contact_sheets,
-            progress=ItemProgress(progress, ("drawings", "sheets")),
-        )
-    finally:
-        progress.close()
-    return _conclude(report)
+    work = partial(
+        prepare_drawings,
+        source.expanduser(),
+        destination.expanduser(),
+        size=size,
+        channels=channels,
+        face=face,
+        landmarks=landmarks,
+        most_turn=most_turn,
+        licence=licence,
+        workers=workers,
+        limit=limit,
+        contact_sheets=contact_sheets,
+    )
+    return _run(work, stages=("drawings", "sheets"), quiet=quiet)
 
 
 def film(  # noqa: PLR0913 - every choice of the user is an argument
@@ -204,28 +198,29 @@ def film(  # noqa: PLR0913 - every choice of the user is an argument
     """
     from datamodules.prepare.film import FilmSettings, prepare_film
 
-    progress = make_progress(quiet=quiet)
-    try:
-        report = prepare_film(
-            source.expanduser(),
-            destination.expanduser(),
-            FilmSettings(size, lines, channels, shortest, longest, landmarks, matte, look),
-            licence=licence,
-            workers=workers,
-            limit=limit,
-            contact_sheets=contact_sheets,
-            progress=ItemProgress(progress, ("shots", "sheets")),
-        )
-    finally:
-        progress.close()
-    return _conclude(report)
+    work = partial(
+        prepare_film,
+        source.expanduser(),
+        destination.expanduser(),
+        FilmSettings(size, lines, channels, shortest, longest, landmarks, matte, look),
+        licence=licence,
+        workers=workers,
+        limit=limit,
+        contact_sheets=contact_sheets,
+    )
+    return _run(work, stages=("shots", "sheets"), quiet=quiet)
 
 
 SUBCOMMANDS = {"photos": photos, "drawings": drawings, "film": film}
 
 
-def _conclude(report: PreparationReport) -> int:
-    """Print what was rejected and the summary; return the exit code."""
+def _run(work: Callable[..., PreparationReport], *, stages: tuple[str, ...], quiet: bool) -> int:
+    """Prepare, print what was rejected and the summary, and return the exit code."""
+    progress = make_progress(quiet=quiet)
+    try:
+        report = work(progress=ItemProgress(progress, stages))
+    finally:
+        progress.close()
     for entry in report.rejected[:20]:
         print(f"rejected: {entry.source}: {entry.text}")
     print(report.summary())

@@ -108,7 +108,8 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
                 )
             told = re.search(r"Default: ([a-z0-9_.-]+?)\.?(,|$)", lines[key.start_mark.line])
             if told and owner is not None and isinstance(value, yaml.ScalarNode):
-                default = inspect.signature(owner).parameters[named].default  # type: ignore[arg-type]
+                takers = (inspect.signature(one).parameters for one in owner.__mro__)  # type: ignore[attr-defined]
+                default = next(parameters[named].default for parameters in takers if named in parameters)
                 found.append((f"{owner.__name__}.{named}", told[1], default))  # type: ignore[attr-defined]
 
     from datamodules.targets import TargetSettings
