@@ -69,3 +69,34 @@ def demo_speech() -> Speech:
 def face() -> np.ndarray:
     """The average face at the size it has in a 256-pixel crop: (68, 3) float32 pixels, lips closed."""
     return (average_face() * 95.0 + [128.0, 110.0, 0.0]).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def published_signal() -> np.ndarray:
+    """The signal of the published golden values: a gliding voice of ten harmonics with a pause, (24000,) float64."""
+    n = np.arange(24000)
+    phase = 2 * np.pi * np.cumsum(140 + 30 * np.sin(2 * np.pi * 1.5 * n / 16000)) / 16000
+    x = sum(np.sin(k * phase) / k for k in range(1, 11))
+    x = 0.3 * x / np.abs(x).max()
+    x[16000:20000] = 0
+    return x
+
+
+@pytest.fixture(scope="session")
+def pitch_signals(demo_speech: Speech, published_signal: np.ndarray) -> dict[str, np.ndarray]:
+    """A woman's voice, the same slowed down to a man's pitch, and two made-up sounds, at 16 kHz.
+
+    Their pitch, as SPTK's tracker gives it, is kept in rapt_golden.npz.
+    """
+    demo = demo_speech.samples
+    slow = np.interp(np.arange(0, len(demo) - 1, 0.6), np.arange(len(demo)), demo).astype(np.float32)
+    # Harmonics that fall from 330 to 80 Hz in syllables, between hiss, and over a noise of -50 dB.
+    rng = np.random.default_rng(7)
+    t = np.arange(56000) / 16000
+    phase = 2 * np.pi * np.cumsum(330.0 * (80.0 / 330.0) ** (t / 3.5)) / 16000
+    sung = sum(np.sin(k * phase + 0.3 * k * k) / k for k in range(1, 16))
+    beat = np.sin(2 * np.pi * 2.2 * t)
+    hiss = np.diff(rng.standard_normal(len(t) + 1))
+    sound = 0.08 * sung * np.clip(beat, 0, 1) + 0.03 * hiss * np.clip(-beat - 0.5, 0, 1)
+    syllables = (sound + 0.003 * rng.standard_normal(len(t))).astype(np.float32)
+    return {"demo": demo, "slow": slow, "published": published_signal, "syllables": syllables}
