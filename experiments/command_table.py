@@ -30,7 +30,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("animate", "experiments.commands.animate", "turn face photos and speech into talking drawings", MAKE),
     CommandEntry("demo", "experiments.commands.demo", "animate the portrait and the sentence that come along", MAKE),
     CommandEntry("prepare", "experiments.commands.prepare", "work out faces, mattes and drawings of a data set", MAKE),
-    CommandEntry("weights", "experiments.commands.weights", "list and verify every known weight file", LOOK_AFTER),
+    CommandEntry("weights", "experiments.commands.weights", "list, verify and export files of weights", LOOK_AFTER),
     CommandEntry("doctor", "experiments.commands.doctor", "check this installation and say what to do", LOOK_AFTER),
     CommandEntry("benchmark", "experiments.commands.benchmark", "measure speed and memory here, as JSON", LOOK_AFTER),
     CommandEntry("fit", "experiments.training_cli", "train a model", TRAIN),

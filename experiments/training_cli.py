@@ -14,7 +14,7 @@ from typing import Any
 
 from jsonargparse import set_parsing_settings
 
-from lightning_modules.errors import BackendError, ConfigError, WeightsError
+from lightning_modules.errors import BackendError, ConfigError, InkspeakError, WeightsError
 
 try:
     from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -72,12 +72,32 @@ def run_command_line(arguments: list[str]) -> int:
         raise ConfigError(one_sentence(str(error)), f"see inkspeak {arguments[0]} --help") from error
     except MisconfigurationException as error:
         raise ConfigError(one_sentence(str(error)), "correct the model, the data or the trainer's options") from error
+    except ValueError as error:
+        said = told_while_building(error)
+        if said is None:
+            raise
+        raise said from error
     except Exception as error:
         if type(error).__name__ != "UnpicklingError":  # by name: nothing here imports pickle
             raise
         found = "the checkpoint is damaged, or holds more than tensors and plain values"
         raise WeightsError(found, "give a checkpoint that inkspeak wrote") from error
     return 0
+
+
+def told_while_building(error: BaseException) -> InkspeakError | None:
+    """The error of ours behind one of the parser's, which tells it as one of several types that did not fit.
+
+    Args:
+        error: what came out of building data and model.
+
+    Returns:
+        What a class of the configuration raised, if it was one of ours.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, InkspeakError):
+        cause = cause.__cause__
+    return cause
 
 
 def one_sentence(message: str) -> str:

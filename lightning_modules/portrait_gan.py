@@ -24,6 +24,7 @@ from torch.optim import Optimizer
 
 from lightning_modules.batches import PortraitBatch
 from lightning_modules.errors import ConfigError
+from lightning_modules.export.generator_file import generator_record
 from lightning_modules.image_pool import ImagePool
 from lightning_modules.losses.adversarial import AdversarialKind, discriminator_adversarial_loss
 from lightning_modules.losses.coherence import coherence_discriminator_loss
@@ -121,6 +122,7 @@ class PortraitGAN(LightningModule):
         self.pool = ImagePool(pool_size, pairs=pool_pairs)
         self.compile_networks = compile_networks
         self.photos_seen = 0
+        self.image_size: int | None = None
         self.updates = dict.fromkeys(PHASES, 0)
         self.report: dict[str, Tensor] = {}
 
@@ -156,6 +158,7 @@ class PortraitGAN(LightningModule):
         if self.coherence_discriminator is not None:
             self.coherence_phase(drawn)
         self.photos_seen += len(batch) * self.trainer.world_size
+        self.image_size = batch.size
         self._log_step(len(batch))
 
     def generator_phase(self, parts: Sequence[PortraitBatch]) -> list[DrawnPair]:
@@ -326,8 +329,17 @@ class PortraitGAN(LightningModule):
         return {name: value.detach().cpu().clone() for name, value in self.generator.state_dict().items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the counters and every process's image pool, as plain numbers and tensors."""
+        """Keep the counters, every process's image pool, and what G is and draws from: plain values and tensors."""
+        record = generator_record(
+            self.generator,
+            self.inputs.recipe,
+            separate_foreground=self.inputs.separate_foreground,
+            regressed=self.flow_regression is not None,
+            image_size=self.image_size,
+        )
         checkpoint[_STATE] = {
+            "portrait_generator": record,
+            "image_size": self.image_size,
             "photos_seen": self.photos_seen,
             "updates": dict(self.updates),
             "pool": self.pool.gathered(self.device),
@@ -337,5 +349,6 @@ class PortraitGAN(LightningModule):
         """Take the counters and this process's image pool up again."""
         state = checkpoint[_STATE]
         self.photos_seen = int(state["photos_seen"])
+        self.image_size = state.get("image_size")
         self.updates = {name: int(state["updates"][name]) for name in PHASES}
         self.pool.load_own_part(state["pool"])

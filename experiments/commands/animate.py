@@ -43,6 +43,7 @@ OPTIONS = {
     "contact_sheet": Option(metavar="PATH", group=_OUTPUT, bare="auto"),
     "landmarks_file": Option(metavar="FILE", group=_FACE),
     "weights": Option(metavar="FILE", group=_DRAWING),
+    "flow_weights": Option(metavar="FILE", group=_DRAWING),
     **dict.fromkeys(("overwrite", "side_by_side", "paste_back", "fps"), Option(group=_OUTPUT)),
     **dict.fromkeys(("size", "look", "renderer"), Option(group=_DRAWING)),
     **dict.fromkeys(("landmarks", "matte", "face"), Option(group=_FACE)),
@@ -66,6 +67,7 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
     look: Look = AnimationJob.look,
     renderer: RendererName = "warp",
     weights: Path | None = None,
+    flow_weights: Path | None = None,
     landmarks: LandmarkSource = "mediapipe",
     landmarks_file: Path | None = None,
     matte: MatteSource = "selfie",
@@ -99,7 +101,8 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
         size: side of the square drawing in pixels, a multiple of 8 from 128 to 2048
         look: how lines and masses are drawn
         renderer: who draws the moving frames, the warp of the static drawing or a trained generator
-        weights: the trained generator, with --renderer gan; none ships with inkspeak yet
+        weights: the trained generator (see inkspeak weights export), with --renderer gan; none ships with inkspeak yet
+        flow_weights: the flow regression that this generator was trained with, if it was
         landmarks: who finds the face and its 68 landmarks
         landmarks_file: your own 68 landmarks, with --landmarks file; for paintings and the like
         matte: who separates the person from the background
@@ -144,6 +147,7 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
             look=look,
             renderer=renderer,
             weights=weights,
+            flow_weights=flow_weights,
             landmarks=landmarks,
             landmarks_file=landmarks_file,
             matte=matte,

@@ -1,12 +1,16 @@
-"""``inkspeak weights list`` and ``verify``: every known weight file, and whether it is here and intact."""
+"""``inkspeak weights``: every known weight file, and whether it is intact; the export of trained generators."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from experiments.tables import as_json, readable_size, text_table
 from lightning_modules.weights.registry import State, WeightFile, load_manifest, state_of
+
+if TYPE_CHECKING:
+    from lightning_modules.export.generator_file import TrainedGenerator
 
 
 def list_weights(*, json: bool = False) -> int:
@@ -52,8 +56,69 @@ def verify_weights(*, json: bool = False) -> int:
     return 2 if broken else 0
 
 
+def export_weights(
+    checkpoint: Path,
+    out: Path,
+    *,
+    raw: bool = False,
+    licence: str = "not stated",
+    source: str = "not stated",
+    json: bool = False,
+) -> int:
+    """Take the generator out of a checkpoint of the portrait GAN.
+
+    OUT is a safetensors file for animate --renderer gan --weights OUT. It holds the weights, the arguments that build
+    the network, and how its inputs were made in training, so that the animation makes them the same way. Where the
+    checkpoint has a moving average of the weights, that is what is taken.
+
+    Args:
+        checkpoint: a .ckpt that inkspeak fit wrote
+        out: the file to write; one that is there is replaced
+        raw: take the weights of the last step, not their moving average
+        licence: under which the weights may be used; kept in the file
+        source: where they come from, such as the data they were trained on; kept in the file
+        json: print JSON instead of a table
+
+    Returns:
+        0.
+
+    Raises:
+        WeightsError: the checkpoint is missing, damaged or another one.
+        OutputError: OUT cannot be written.
+
+    Example:
+        inkspeak weights export runs/PortraitGAN/version_0/checkpoints/last.ckpt mine.safetensors --licence CC0-1.0
+    """
+    from lightning_modules.export.generator_checkpoint import export_generator
+    from lightning_modules.weights.registry import sha256_of
+
+    exported = export_generator(checkpoint, out, averaged=not raw, licence=licence, source=source)
+    facts = {"file": str(out), "size": out.stat().st_size, "sha256": sha256_of(out)} | generator_facts(exported)
+    print(as_json(facts) if json else text_table([(key, str(value)) for key, value in facts.items()]))
+    if not (raw or exported.training.averaged):
+        print("the checkpoint has no moving average: these are the weights of its last step")
+    return 0
+
+
+def generator_facts(exported: TrainedGenerator) -> dict[str, Any]:
+    """What an exported generator is, as plain values in the order in which they are shown."""
+    generator, training = exported
+    return {
+        "weights": "moving average" if training.averaged else "last step",
+        "parameters": sum(parameter.numel() for parameter in generator.parameters()),
+        "drawing_channels": generator.arguments["output_channels"],
+        "image_size": training.image_size,
+        "photos_seen": training.photos_seen,
+        "flow_map_a": training.flow_a,
+        "separate_foreground": training.separate_foreground,
+        "recipe": dataclasses.asdict(training.recipe),
+        "licence": training.licence,
+        "source": training.source,
+    }
+
+
 _PLACES = {"package": "in the package {}: ", "torch-hub": "in torch's download folder: ", "own-copy": ""}
-SUBCOMMANDS = {"list": list_weights, "verify": verify_weights}
+SUBCOMMANDS = {"list": list_weights, "verify": verify_weights, "export": export_weights}
 
 
 def weight_facts(weight: WeightFile, state: State) -> dict[str, Any]:

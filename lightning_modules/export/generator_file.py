@@ -1,160 +1,179 @@
-"""A trained generator as one safetensors file: its weights, and in the header the arguments that build it.
+"""A trained generator as a file of its own, with all that drawing with it depends on: how its inputs were made.
 
-The header names the network by an entry of a closed register, never by a class path, and every value in it is checked;
-so a foreign file can be refused, but it cannot make anything run.
+A generator draws well only from what it was trained on. So the file says, beside weights and arguments, which
+recipe made its inputs, whether the person was separated from the background, what flow map A was, and at what size.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple, cast, get_args, get_origin, get_type_hints
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
+from torch import nn
 
 from lightning_modules.errors import ConfigError, WeightsError
+from lightning_modules.export.network_file import load_network, plain_arguments, save_network
 from lightning_modules.networks.portrait_generator import PortraitGenerator
-from lightning_modules.pipeline.atomic_files import atomic_path
+from lightning_modules.portrait_gan_inputs import InputRecipe
 
-FORM: Final = 1
-"""Raised whenever the meaning of a stored generator changes."""
+KIND: Final = "portrait_generator"
+UNSTATED: Final = "not stated"
 
-NETWORKS: Final[Mapping[str, Callable[..., PortraitGenerator]]] = {"portrait_generator": PortraitGenerator}
-"""What a file may hold."""
-
-_HEADER: Final = "inkspeak"
-_NETWORK: Final = "portrait_generator"
-_REMEDY: Final = "give a file that 'save_generator' wrote, complete and unchanged"
-_NUMBERS: Final = ("width", "landmark_width", "blocks", "output_channels")
-_SWITCHES: Final = ("warp_a", "warp_b")
-_LISTS: Final = ("landmark_blocks", "scales")
-_NAMES: Final = ("block_type", "head", "compat")
-_LARGEST: Final = 4096  # of any number: a header must not ask for a network that fills the memory
+FlowA = Literal["none", "interpolated", "regressed"]
+"""What a generator was given as flow map A: nothing, flow map B in its place, or the flow of a regression."""
 
 
-def _checked(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments as plain values.
+@dataclass(frozen=True)
+class GeneratorTraining:
+    """How a generator was trained, as far as drawing with it depends on it, and what is to be known about it.
+
+    Attributes:
+        recipe: the choices that made its inputs.
+        separate_foreground: it draws the person only, to be laid over the background by Eq. 1.
+        flow_a: what it was given as flow map A.
+        image_size: side of the pictures it was trained on, pixels; None where nothing was trained yet.
+        photos_seen: photos that it learned from.
+        averaged: the weights are the moving average over the training, not those of its last step.
+        licence: of the weights, as their maker states it.
+        source: where they come from, as their maker states it.
 
     Raises:
-        ConfigError: if a name is not known or a value is of another type.
+        ConfigError: a value is of another type or not one of those allowed.
     """
-    arguments: dict[str, Any] = {}
-    for name, given in config.items():
-        value = sorted(given) if isinstance(given, (set, frozenset)) else given
-        value = list(value) if isinstance(value, tuple | range) else value
-        if name in _NUMBERS:
-            fits = _is_number(value)
-        elif name in _SWITCHES:
-            fits = isinstance(value, bool)
-        elif name in _LISTS:
-            fits = isinstance(value, list) and all(map(_is_number, value))
-        elif name in _NAMES:
-            fits = value is None or isinstance(value, str)
-        else:
-            known = ", ".join((*_NUMBERS, *_SWITCHES, *_LISTS, *_NAMES))
-            raise ConfigError(f"a generator has no argument {name!r}", f"use some of {known}")
-        if not fits:
-            raise ConfigError(f"a generator with {name} {value!r}", "give the value that built the generator")
-        arguments[name] = value
-    return arguments
+
+    recipe: InputRecipe = field(default_factory=InputRecipe)
+    separate_foreground: bool = True
+    flow_a: FlowA = "interpolated"
+    image_size: int | None = None
+    photos_seen: int = 0
+    averaged: bool = False
+    licence: str = UNSTATED
+    source: str = UNSTATED
+
+    def __post_init__(self) -> None:
+        for owner in (self, self.recipe):
+            for name, hint in get_type_hints(type(owner)).items():
+                if not _fits(getattr(owner, name), hint):
+                    found = f"a generator trained with {name} {getattr(owner, name)!r}"
+                    raise ConfigError(found, "give a value that this version knows")
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> GeneratorTraining:
+        """From plain values, as a file or a checkpoint keeps them.
+
+        Raises:
+            ConfigError: a name is missing or not known, or a value is not allowed.
+        """
+        try:
+            return cls(**{**facts, "recipe": InputRecipe(**facts["recipe"])})
+        except (TypeError, KeyError) as error:
+            raise ConfigError(f"no training of a generator is described ({error})", "export it again") from error
+
+    def facts(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a plain value is of the type that a field announces."""
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_args(hint):  # a union
+        return any(_fits(value, part) for part in get_args(hint))
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 
-def _unfilled(arguments: Mapping[str, Any], network: str = _NETWORK) -> PortraitGenerator:
-    """The network without memory for its weights."""
-    with torch.device("meta"):
-        return NETWORKS[network](**arguments)
+class TrainedGenerator(NamedTuple):
+    """What a file holds."""
+
+    generator: PortraitGenerator
+    training: GeneratorTraining
 
 
-def _forms(state: Mapping[str, Tensor]) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
-    return {name: (values.dtype, tuple(values.shape)) for name, values in state.items()}
+def generator_record(
+    generator: nn.Module, recipe: InputRecipe, *, separate_foreground: bool, regressed: bool, image_size: int | None
+) -> dict[str, Any] | None:
+    """What a checkpoint says about its generator, plain values; None for a network that is not in the register.
+
+    Args:
+        generator: as it is trained.
+        recipe: of its inputs.
+        separate_foreground: whether Eq. 1 is used.
+        regressed: whether a flow regression is given.
+        image_size: side of the pictures, pixels.
+    """
+    if not isinstance(generator, PortraitGenerator):
+        return None
+    used: FlowA = "regressed" if regressed else "interpolated"
+    training = GeneratorTraining(
+        recipe=recipe,
+        separate_foreground=separate_foreground,
+        flow_a=used if generator.warp_a else "none",
+        image_size=image_size,
+    )
+    return {"arguments": plain_arguments(generator), "training": training.facts()}
 
 
-def _choices(generator: PortraitGenerator) -> tuple[object, ...]:
-    """What shapes do not show."""
-    compat = [getattr(branch, "compat", None) for branch in generator.image_encoder.branches]
-    return generator.warp_a, generator.warp_b, generator.scales, compat, generator.image_decoder.head
+def require_flow_weights(training: GeneratorTraining, weights: Path, flow_weights: Path | None) -> None:
+    """Require a flow regression for a generator that was trained with one, and none for another.
+
+    Args:
+        training: of the generator.
+        weights: its file, named in messages.
+        flow_weights: the file of the flow regression that is given.
+
+    Raises:
+        ConfigError: one is needed and not given, or given and not needed.
+    """
+    if training.flow_a == "regressed" and flow_weights is None:
+        found = "this generator was trained with a flow regression (flow map A), which is not in its file"
+        raise ConfigError(found, "name that network's weights with --flow-weights FILE", weights)
+    if training.flow_a != "regressed" and flow_weights is not None:
+        found = "this generator was trained without a flow regression (flow map A)"
+        raise ConfigError(found, "leave --flow-weights out", weights)
 
 
-def save_generator(generator: PortraitGenerator, path: str | Path, config: Mapping[str, Any]) -> Path:
+def save_generator(generator: PortraitGenerator, path: str | Path, training: GeneratorTraining | None = None) -> Path:
     """Write a generator; nothing appears under the name before the file is complete.
 
     Args:
         generator: on any device; float32.
         path: the file to write, by custom ``*.safetensors``.
-        config: the arguments that built it, by the names of ``PortraitGenerator``; defaults may be left out.
+        training: how it was trained.
 
     Returns:
         The file.
 
     Raises:
-        ConfigError: the config does not describe this generator.
+        ConfigError: the network is no portrait generator.
         OutputError: the file cannot be written.
     """
-    arguments = _checked(config)
-    described = _unfilled(arguments)
-    state = {name: values.detach().cpu().contiguous() for name, values in generator.state_dict().items()}
-    if _forms(described.state_dict()) != _forms(state) or _choices(described) != _choices(generator):
-        raise ConfigError("the config describes another generator than the one given", "give what built the generator")
-    header = json.dumps({"form": FORM, "network": _NETWORK, "arguments": arguments}, sort_keys=True)
-    with atomic_path(path) as aside:
-        aside.write_bytes(save(state, metadata={_HEADER: header}))
-    return Path(path)
+    return save_network(KIND, generator, path, (training or GeneratorTraining()).facts())
 
 
-def load_generator(path: str | Path) -> PortraitGenerator:
+def load_generator(path: str | Path) -> TrainedGenerator:
     """Read a generator.
 
     Args:
         path: a file that :func:`save_generator` wrote.
 
     Returns:
-        The generator on the CPU, in eval mode, its weights bit by bit those that were saved.
+        The generator on the CPU, in eval mode, its weights bit by bit those that were saved; and how it was trained.
 
     Raises:
         WeightsError: there is no such file, it is damaged, or it holds something else.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise WeightsError("there is no such weight file", "check the path given as weights", path)
+    stored = load_network(path)
+    if stored.kind != KIND:
+        raise WeightsError(
+            f"it holds a {stored.kind}, not a generator", "give what inkspeak weights export wrote", path
+        )
     try:
-        with safe_open(file, framework="pt") as stored:
-            header = (stored.metadata() or {}).get(_HEADER)
-            state = {name: stored.get_tensor(name) for name in stored.keys()} if header else {}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-        raise WeightsError("it is damaged or no safetensors file", _REMEDY, path) from error
-    if header is None:
-        raise WeightsError("it holds weights that inkspeak did not export", _REMEDY, path)
-    network, arguments = _described(header, path)
-    try:
-        described = _unfilled(_checked(arguments), network)
-    except (ConfigError, ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise WeightsError(f"its header describes no generator ({error})", _REMEDY, path) from error
-    if _forms(described.state_dict()) != _forms(state):
-        raise WeightsError("its weights do not fit the network that its header describes", _REMEDY, path)
-    if not all(bool(torch.isfinite(values).all()) for values in state.values()):
-        raise WeightsError("it holds weights that are not finite", "export another checkpoint of that training", path)
-    generator = described.to_empty(device="cpu")
-    generator.load_state_dict(state)
-    return generator.eval()
-
-
-def _described(header: str, path: str | Path) -> tuple[str, Mapping[str, Any]]:
-    """Name and arguments of the network in a file's header."""
-    try:
-        facts = json.loads(header)
-        form, network, arguments = facts["form"], facts["network"], facts["arguments"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise WeightsError("its header cannot be read", _REMEDY, path) from error
-    if form != FORM:
-        raise WeightsError(f"it is of form {form!r}, and only form {FORM} is known", "update inkspeak", path)
-    if not isinstance(network, str) or network not in NETWORKS or not isinstance(arguments, dict):
-        raise WeightsError(f"its header asks for the network {network!r}", f"known are {', '.join(NETWORKS)}", path)
-    return network, arguments
+        training = GeneratorTraining.of(stored.facts)
+    except ConfigError as error:
+        raise WeightsError(error.found, error.remedy, path) from error
+    return TrainedGenerator(cast("PortraitGenerator", stored.network), training)

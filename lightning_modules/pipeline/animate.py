@@ -80,13 +80,15 @@ class Session:
             speech = read_speech(job.speech)
             notes += speech.notes
         with _timed(seconds, "drawing", progress):
-            renderer = _make_renderer(job)
+            renderer, trained_size = _make_renderer(job)
             from lightning_modules.geometry.alignment import portrait_frame
             from lightning_modules.pipeline.preparation import prepare_cached
             from lightning_modules.pipeline.presenter import Surroundings, make_presenter
 
             around = Surroundings.of(photo.rgb.shape[:2], portrait_frame(face.landmarks)) if job.paste_back else None
             portrait = prepare_cached(job, photo, face, job.size if around is None else around.square_side())
+            if trained_size not in (None, portrait.size):
+                notes.append(f"the generator was trained at {trained_size} pixels and draws {portrait.size} here")
             presenter = make_presenter(
                 photo, portrait, look=job.look, surroundings=around, side_by_side=job.side_by_side
             )
@@ -125,15 +127,25 @@ def _read_photo(job: AnimationJob) -> Photo:
     return read_photo(job.photo)
 
 
-def _make_renderer(job: AnimationJob) -> Renderer:
-    if job.weights is not None:
-        from lightning_modules.export.generator_file import load_generator
-        from lightning_modules.pipeline.gan_renderer import GanRenderer
+def _make_renderer(job: AnimationJob) -> tuple[Renderer, int | None]:
+    """Who draws, and the side in pixels that it was trained at, where it was trained."""
+    if job.weights is None:
+        from lightning_modules.pipeline.warp_renderer import WarpRenderer
 
-        return GanRenderer(load_generator(job.weights))
-    from lightning_modules.pipeline.warp_renderer import WarpRenderer
+        return WarpRenderer(), None
+    from lightning_modules.export.generator_file import load_generator, require_flow_weights
+    from lightning_modules.pipeline.gan_renderer import GanRenderer
 
-    return WarpRenderer()
+    generator, training = load_generator(job.weights)
+    require_flow_weights(training, job.weights, job.flow_weights)
+    flow: Any = None
+    if job.flow_weights is not None:
+        from lightning_modules.unregistered_network import unregistered
+        from lightning_modules.weights.from_file import network_from_file
+
+        flow = unregistered(network_from_file("flow_regression", job.flow_weights))
+    renderer = GanRenderer(generator, flow, training.recipe, separate_foreground=training.separate_foreground)
+    return renderer, training.image_size
 
 
 def _find_face(job: AnimationJob, photo: Photo) -> tuple[Any, list[str]]:

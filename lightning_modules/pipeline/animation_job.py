@@ -75,6 +75,7 @@ class AnimationJob:
         look: the drawing's look, a name of ``drawing.drawer.make_drawer``.
         renderer: who draws the moving frames: the landmark warp of the static drawing, or a trained generator.
         weights: the generator that was trained, with ``renderer="gan"`` and only then.
+        flow_weights: the flow regression that the generator was trained with, if it was; with ``renderer="gan"`` only.
         landmarks: who finds the face and its 68 landmarks.
         landmarks_file: the landmarks themselves, with ``landmarks="file"`` and only then.
         matte: who separates the person from the background.
@@ -104,6 +105,7 @@ class AnimationJob:
     look: Look = "ink"
     renderer: RendererName = "warp"
     weights: Path | None = None
+    flow_weights: Path | None = None
     landmarks: LandmarkSource = "mediapipe"
     landmarks_file: Path | None = None
     matte: MatteSource = "selfie"
@@ -148,7 +150,7 @@ class AnimationJob:
             )
         else:
             _require(
-                self.weights is None,
+                self.weights is None and self.flow_weights is None,
                 f"weights are given, but the renderer '{self.renderer}' reads none",
                 "add --renderer gan, or leave the weights out",
             )

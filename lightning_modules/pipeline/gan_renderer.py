@@ -23,9 +23,9 @@ class SourceSide(NamedTuple):
     landmarks: Tensor
     """(1, 68, 2) at rest, pixels."""
     mask: Tensor
-    """m_p at the output's scale, (1, 1, W, W) in [0, 1]."""
+    """m_p as in training, at the output's scale, (1, 1, W, W) in [0, 1]."""
     encoded: tuple[Tensor, ...]
-    """Features of the photo on white, one tensor a scale."""
+    """Features of the photo, one tensor a scale; on white where the person is drawn alone."""
     landmark_features: Tensor
     """Features of the landmarks at rest, (1, L, W/4, W/4)."""
 
@@ -33,15 +33,17 @@ class SourceSide(NamedTuple):
 class GanRenderer:
     """Draws d_o with the generator and composes by Eq. 1; its inputs are made exactly as in training.
 
-    The mask is carried by flow map B, the background stands still. What depends on the photo alone is computed at the
-    first frame and kept until another portrait comes. A side that is no multiple of 4 is padded with white paper at the
-    right and below, and cut again.
+    m_p is the portrait's matte, not the steeper mask by which static drawings are cut out. It is carried by flow map B
+    whatever carried it in training, as published; the background stands still. What depends on the photo alone is
+    computed at the first frame and kept until another portrait comes. A side that is no multiple of 4 is padded with
+    white paper at the right and below, and cut again.
 
     Args:
         generator: the trained generator; it is moved to the portrait's device and set to eval mode.
         flow_regression: flow map A, if the generator was trained with one. Without it flow map B takes its place, as
             in a training without it.
-        recipe: anchors of flow map B and size of the discs, as trained.
+        recipe: matte, anchors of flow map B and size of the discs, as trained.
+        separate_foreground: as trained; False: the generator draws the whole picture and nothing is composed.
     """
 
     name = "gan"
@@ -51,10 +53,13 @@ class GanRenderer:
         generator: PortraitGenerator,
         flow_regression: FlowRegression | None = None,
         recipe: InputRecipe | None = None,
+        *,
+        separate_foreground: bool = True,
     ) -> None:
         self.generator = generator.eval()
         self.flow_regression = flow_regression
         self.recipe = recipe or InputRecipe()
+        self.separate_foreground = separate_foreground
         self._kept: tuple[Portrait, SourceSide] | None = None
 
     @torch.no_grad()
@@ -66,7 +71,7 @@ class GanRenderer:
             landmarks: (B, 68, 3) or (B, 68, 2), crop pixels.
 
         Returns:
-            (B, C, S, S) in [0, 1]; outside the person exactly the portrait's background.
+            (B, C, S, S) in [0, 1]; outside the person exactly the portrait's background, if the person is drawn alone.
         """
         source = self.source_side(portrait)
         size = source.mask.shape[-1]
@@ -83,17 +88,23 @@ class GanRenderer:
             validity,
         )
         side = portrait.size
+        drawn = (drawing.float()[..., :side, :side] + 1.0) / 2.0
+        if not self.separate_foreground:
+            return drawn.clamp(0.0, 1.0)
         mask = sample(source.mask, map_b)[..., :side, :side]
-        return compose((drawing.float()[..., :side, :side] + 1.0) / 2.0, portrait.background, mask).clamp(0.0, 1.0)
+        return compose(drawn, portrait.background, mask).clamp(0.0, 1.0)
 
     @torch.no_grad()
     def source_side(self, portrait: Portrait) -> SourceSide:
         """What the generator needs of a portrait: kept from the frame before, or computed now."""
         if self._kept is None or self._kept[0] is not portrait:
             self.generator.to(portrait.photo.device)
-            mask = functional.avg_pool2d(portrait.mask, portrait.detail)
+            mask = functional.avg_pool2d(portrait.matte, portrait.detail)
+            mask = mask if self.recipe.soft_matte else (mask > 0.5).float()
+            photo = portrait.photo * 2.0 - 1.0
+            photo = painted_white(photo, mask) if self.separate_foreground else photo
             missing = -portrait.size % SIZE_MULTIPLE
-            photo = functional.pad(painted_white(portrait.photo * 2.0 - 1.0, mask), (0, missing, 0, missing), value=1.0)
+            photo = functional.pad(photo, (0, missing, 0, missing), value=1.0)
             landmarks = portrait.landmarks[None, :, :2]
             discs = self._discs(landmarks, photo.shape[-1])
             source = SourceSide(

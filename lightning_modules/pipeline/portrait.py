@@ -33,13 +33,16 @@ class Portrait:
 
     Attributes:
         size: S, side of the output square in pixels.
-        detail: how many times finer ``drawing`` and ``mask`` are than the output, at least 1.
+        detail: how many times finer ``drawing``, ``mask`` and ``matte`` are than the output, at least 1.
         frame: the square in photo pixels.
         landmarks: (68, 3) at rest, crop pixels (x right, y down, z towards the viewer), float32.
         photo: (1, 3, S, S) in [0, 1]; white outside the photo.
         drawing: d_s, (1, C, S·detail, S·detail) in [0, 1]: the static drawing of the photo.
         background: d_b, (1, C, S, S) in [0, 1]: the drawing of the photo with the person taken out.
-        mask: m_p, (1, 1, S·detail, S·detail) in [0, 1]: where the person is, silhouette line included.
+        mask: (1, 1, S·detail, S·detail) in [0, 1]: m_p made to cut a static drawing out: steep at its edge, silhouette
+            line included.
+        matte: m_p itself as the matte's source gave it, (1, 1, S·detail, S·detail) in [0, 1], 0 outside the photo: what
+            a generator was trained with.
     """
 
     size: int
@@ -50,13 +53,12 @@ class Portrait:
     drawing: Tensor
     background: Tensor
     mask: Tensor
+    matte: Tensor
 
     def to(self, device: torch.device | str) -> Portrait:
         """The same portrait on another device."""
-        moved = {
-            name: getattr(self, name).to(device) for name in ("landmarks", "photo", "drawing", "background", "mask")
-        }
-        return replace(self, **moved)
+        tensors = ("landmarks", "photo", "drawing", "background", "mask", "matte")
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
 
 
 def image_tensor(image: NDArray[np.uint8]) -> Tensor:
@@ -176,4 +178,5 @@ def prepare_portrait(
         drawing=_eight_bit(drawing),
         background=_eight_bit(F.avg_pool2d(behind, detail)),
         mask=_eight_bit(mask),
+        matte=_eight_bit(matte),
     )

@@ -18,9 +18,9 @@ from lightning_modules.pipeline.atomic_files import atomic_path
 from lightning_modules.pipeline.portrait import Portrait
 
 #: Raised whenever the meaning or the making of a stored portrait changes; older files are then made anew.
-STORED_FORM = 1
+STORED_FORM = 2
 
-_PICTURES = ("photo", "drawing", "background", "mask")
+_PICTURES = ("photo", "drawing", "background", "mask", "matte")
 
 
 def portrait_key(photo_sha256: str, settings: dict[str, Any]) -> str:

@@ -46,7 +46,7 @@ def test_frames_have_the_shape_and_range_of_a_drawing(portrait: Portrait, poses:
 
 def test_frames_are_those_that_the_training_would_draw(portrait: Portrait, poses: torch.Tensor) -> None:
     """The training's own way from a batch to Eq. 1, written by others, is the reference."""
-    matte = functional.avg_pool2d(portrait.mask, portrait.detail)
+    matte = functional.avg_pool2d(portrait.matte, portrait.detail)
     drawing, masks = portrait.background * 2 - 1, torch.zeros(1, 3, 128, 128)
     batch = PortraitBatch(
         photo=portrait.photo * 2 - 1,
@@ -112,6 +112,7 @@ def test_any_side_can_be_drawn(portrait: Portrait, poses: torch.Tensor) -> None:
         drawing=portrait.drawing[..., :252, :252],
         background=portrait.background[..., :126, :126],
         mask=portrait.mask[..., :252, :252],
+        matte=portrait.matte[..., :252, :252],
     )
     assert GanRenderer(tiny()).render(smaller, poses).shape == (3, 1, 126, 126)
 
@@ -143,7 +144,7 @@ def test_a_bad_weight_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_an_exported_generator_makes_a_video(tmp_path: Path) -> None:
-    weights = save_generator(tiny(), tmp_path / "g.safetensors", TINY)
+    weights = save_generator(tiny(), tmp_path / "g.safetensors")
     words = ["animate", str(DEMO_PHOTO), str(DEMO_SPEECH), "-o", str(tmp_path / "x.mp4"), "--renderer", "gan"]
     assert main([*words, "--weights", str(weights), "--size", "128", "--fps", "2", "--quiet", "--no-cache"]) == 0
     assert (tmp_path / "x.mp4").stat().st_size > 1000

@@ -14,12 +14,12 @@ from lightning_modules.geometry.alignment import portrait_frame
 from lightning_modules.pipeline.portrait import Portrait, image_array, image_tensor, prepare_portrait
 from lightning_modules.pipeline.portrait_cache import load_portrait, portrait_key, store_portrait
 
-PICTURES = ("photo", "drawing", "background", "mask")
+PICTURES = ("photo", "drawing", "background", "mask", "matte")
 
 
 def test_shapes_and_eight_bit_levels(portrait: Portrait) -> None:
     assert portrait.photo.shape == (1, 3, 128, 128)
-    assert portrait.drawing.shape == portrait.mask.shape == (1, 1, 256, 256)
+    assert portrait.drawing.shape == portrait.mask.shape == portrait.matte.shape == (1, 1, 256, 256)
     assert portrait.background.shape == (1, 1, 128, 128)
     for name in PICTURES:
         picture = getattr(portrait, name)

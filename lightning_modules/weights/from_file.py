@@ -1,0 +1,85 @@
+"""Frozen networks of a training run from the files that the user has: what a run's YAML names under ``class_path``.
+
+In a file, or as flags with the same keys::
+
+    geometry_detector:
+      class_path: lightning_modules.weights.from_file.NetworkFromFile
+      init_args:
+        kind: mobilefacenet
+        path: weights/mobilefacenet_model_best.pth.tar
+
+The run's configuration keeps kind and path; its checkpoints hold nothing of the network. So a run that is resumed reads
+the same file again, and says so in one line where it is gone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from torch import Tensor, nn
+
+from lightning_modules.errors import ConfigError, WeightsError
+from lightning_modules.export.network_file import stored_network
+from lightning_modules.networks.frozen.frozen_network import FrozenNetwork
+from lightning_modules.weights.checkpoint_file import read_weight_file
+from lightning_modules.weights.published import from_published
+
+FrozenKind = Literal["mobilefacenet", "sphereface", "flow_regression"]
+"""Landmark detector, face features, flow map A: ``geometry_detector``, ``identity_features``, ``flow_regression``."""
+
+
+def network_from_file(kind: FrozenKind, path: str | Path) -> nn.Module:
+    """A network that is asked and not trained.
+
+    Args:
+        kind: what the file must hold.
+        path: a file that inkspeak exported, or a published checkpoint: safetensors, ``.pth``, ``.pth.tar``. Code in it
+            is never run.
+
+    Returns:
+        The network on the CPU, in eval mode, without gradients for its parameters.
+
+    Raises:
+        ConfigError: the kind is unknown.
+        WeightsError: there is no such file, it is damaged, or it holds another network; names the first entry that
+            differs.
+    """
+    if kind not in get_args(FrozenKind):
+        found = f"no kind of frozen network is called {kind!r}"
+        raise ConfigError(found, f"use one of {', '.join(get_args(FrozenKind))}")
+    state, header = read_weight_file(path)
+    if header is not None:
+        stored = stored_network(state, header, path)
+        if stored.kind != kind:
+            raise WeightsError(f"it holds a {stored.kind}, and a {kind} is asked for", "give the other file", path)
+        network = stored.network
+    else:
+        try:
+            network = from_published(kind, state)
+        except WeightsError as error:
+            raise WeightsError(error.found, error.remedy, path) from error
+    return network.requires_grad_(requires_grad=False)
+
+
+class NetworkFromFile(FrozenNetwork):
+    """The same as a class, which is what a run's configuration can name.
+
+    Args:
+        kind: see :func:`network_from_file`.
+        path: see :func:`network_from_file`.
+
+    Raises:
+        ConfigError: see :func:`network_from_file`.
+        WeightsError: see :func:`network_from_file`.
+    """
+
+    def __init__(self, kind: FrozenKind, path: str) -> None:
+        super().__init__()
+        self.kind = kind
+        self.network = network_from_file(kind, path)
+        self.settle()
+
+    def forward(self, *inputs: Tensor) -> Any:
+        """What the network answers; see its kind in :mod:`lightning_modules.weights.published`."""
+        return self.network(*inputs)
