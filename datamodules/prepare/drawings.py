@@ -30,7 +30,8 @@ from datamodules.prepare.setting_checks import (
 from datamodules.prepare.sources import find_files
 from datamodules.prepare.whole_set import SetBuilder, checked_workers, plan_files, prepare_set
 from lightning_modules.errors import ConfigError, PhotoError
-from lightning_modules.faces.face import FaceAnalyzer, choose_face, head_turn, make_face_analyzer
+from lightning_modules.faces.face import FaceAnalyzer, choose_face, head_turn
+from lightning_modules.faces.face_analyzers import make_face_analyzer
 from lightning_modules.faces.photo import Photo, read_photo
 from lightning_modules.geometry.alignment import crop, portrait_frame, to_crop
 from lightning_modules.pipeline.output_checks import check_free_space
@@ -50,7 +51,7 @@ class DrawingSettings:
         size: side of the crop in pixels, 64 to 2048.
         channels: 1 turns colour to gray, 3 keeps it.
         face: ``"largest"`` or the 1-based number of the face from the left.
-        landmarks: face backend, a name of ``lightning_modules.faces.face.make_face_analyzer``.
+        landmarks: face backend, a name of ``lightning_modules.faces.face_analyzers.make_face_analyzer``.
         most_turn: faces turned further to the side, in degrees, are rejected: the landmarks of profiles are guesses.
 
     Raises:

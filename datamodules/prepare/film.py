@@ -66,7 +66,7 @@ class FilmSettings:
         channels: 1 or, only for a film that is drawn already, 3.
         shortest: clips of fewer frames are rejected, at least 2.
         longest: longer shots are cut into pieces of so many frames.
-        landmarks: face backend, a name of ``lightning_modules.faces.face.make_face_analyzer``.
+        landmarks: face backend, a name of ``lightning_modules.faces.face_analyzers.make_face_analyzer``.
         matte: matte backend, a name of ``lightning_modules.faces.matter.make_matter``.
         look: of the lines, a name of ``lightning_modules.drawing.drawer.make_drawer``.
 
@@ -120,7 +120,7 @@ def make_film_tools(settings: FilmSettings) -> FilmTools:
         ConfigError: a name is unknown.
         BackendError: a backend is not installed or lacks its weights.
     """
-    from lightning_modules.faces.face import make_face_analyzer
+    from lightning_modules.faces.face_analyzers import make_face_analyzer
 
     analyzer = make_face_analyzer(settings.landmarks)
     if not settings.lines:

@@ -53,7 +53,7 @@ class PhotoSettings:
     Args:
         size: side of the crop in pixels, 64 to 2048.
         face: ``"largest"`` or the 1-based number of the face from the left.
-        landmarks: face backend, a name of ``lightning_modules.faces.face.make_face_analyzer``.
+        landmarks: face backend, a name of ``lightning_modules.faces.face_analyzers.make_face_analyzer``.
         matte: matte backend, a name of ``lightning_modules.faces.matter.make_matter``.
         look: of the static drawing, a name of ``lightning_modules.drawing.drawer.make_drawer``; None for no drawing.
 
@@ -99,7 +99,7 @@ def make_photo_tools(settings: PhotoSettings) -> PhotoTools:
         ConfigError: a name is unknown.
         BackendError: a backend is not installed or lacks its weights.
     """
-    from lightning_modules.faces.face import make_face_analyzer
+    from lightning_modules.faces.face_analyzers import make_face_analyzer
     from lightning_modules.faces.matter import make_matter
 
     drawer = None

@@ -21,7 +21,8 @@ def run(*, quick: bool) -> dict[str, Any]:
 
     from experiments.demo import DEMO_PHOTO
     from lightning_modules.drawing.drawer import make_drawer
-    from lightning_modules.faces.face import choose_face, make_face_analyzer
+    from lightning_modules.faces.face import choose_face
+    from lightning_modules.faces.face_analyzers import make_face_analyzer
     from lightning_modules.faces.matter import make_matter
     from lightning_modules.faces.photo import read_photo
     from lightning_modules.pipeline.portrait import prepare_portrait

@@ -111,7 +111,7 @@ def check_faces() -> Iterator[Finding]:
     """Find a face and cut out the person in a real photo, with the default backends."""
     from skimage.data import astronaut
 
-    from lightning_modules.faces.face import make_face_analyzer
+    from lightning_modules.faces.face_analyzers import make_face_analyzer
     from lightning_modules.faces.matter import make_matter
 
     photo = astronaut()

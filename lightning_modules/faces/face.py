@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from lightning_modules.errors import ConfigError, FaceChoiceError, NoFaceError
+from lightning_modules.errors import FaceChoiceError, NoFaceError
 from lightning_modules.faces.photo import Photo, RgbPixels
 from lightning_modules.geometry.landmark_groups import CHIN, LEFT_BROW, POINT_COUNT, RIGHT_BROW
 
-ANALYZERS = ("mediapipe", "face-alignment", "file")
 # The hairline lies about this share of the brow-to-chin height above the brows (mean of 132 frontal meshes: 0.245).
 FOREHEAD_SHARE = 0.25
 # Beyond this angle, in degrees, the far side of a face is hidden and its landmarks are a guess.
@@ -108,7 +106,7 @@ class FaceAnalyzer(Protocol):
     """Finds faces and their 68 landmarks.
 
     Attributes:
-        name: the name by which :func:`make_face_analyzer` makes it.
+        name: the name by which :func:`~lightning_modules.faces.face_analyzers.make_face_analyzer` makes it.
     """
 
     name: str
@@ -201,40 +199,3 @@ def face_notes(face: Face, photo: Photo) -> tuple[str, ...]:
     if outside.any():
         notes.append(f"the face is cut off by the border of the photo ({int(outside.sum())} of 68 landmarks outside)")
     return tuple(notes)
-
-
-def make_face_analyzer(name: str = "mediapipe", **options: Any) -> FaceAnalyzer:
-    """Make an analyzer by name.
-
-    Args:
-        name: ``"mediapipe"`` (default; models inside its package), ``"face-alignment"`` (the detector of the paper;
-            needs weight files) or ``"file"`` (landmarks given by the user, e.g. for a painting).
-        options: arguments of the analyzer's class.
-
-    Raises:
-        ConfigError: no analyzer has this name, or it does not take these options.
-        BackendError: its package or its weights are missing.
-    """
-    maker: Callable[..., FaceAnalyzer]
-    if name == "mediapipe":
-        from lightning_modules.faces.mediapipe_analyzer import MediaPipeAnalyzer
-
-        maker = MediaPipeAnalyzer
-    elif name == "face-alignment":
-        from lightning_modules.faces.face_alignment_analyzer import FaceAlignmentAnalyzer
-
-        maker = FaceAlignmentAnalyzer
-    elif name == "file":
-        from lightning_modules.faces.file_analyzer import FileAnalyzer
-
-        maker = FileAnalyzer
-    else:
-        raise ConfigError(f"there is no face analyzer named {name!r}", f"choose one of {', '.join(ANALYZERS)}")
-    accepted = inspect.signature(maker).parameters
-    required = {key for key, value in accepted.items() if value.default is value.empty}
-    if set(options) - set(accepted) or required - set(options):
-        raise ConfigError(
-            f"the face analyzer {name!r} does not take the options {', '.join(sorted(options)) or '(none)'}",
-            f"its options are: {', '.join(accepted) or 'none'}",
-        )
-    return maker(**options)

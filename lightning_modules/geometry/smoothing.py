@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_modules.pipeline.frame_rate import frame_count
+
 
 def smoothing_matrix(window: int, order: int) -> NDArray[np.float64]:
     """Least-squares polynomial fit over one window, as a projection of its samples onto their fitted values.
@@ -72,17 +74,6 @@ def smooth_track(landmarks: NDArray[np.floating], window: int, order: int) -> ND
     return smoothed.reshape(landmarks.shape).astype(landmarks.dtype, copy=False)
 
 
-def frame_count(duration: float, fps: float) -> int:
-    """Number of frames that ``duration`` seconds of sound get: ``round(duration * fps)``, at least 1.
-
-    Raises:
-        ValueError: if the duration is negative or the rate not positive.
-    """
-    if duration < 0 or fps <= 0:
-        raise ValueError(f"duration must be >= 0 and fps > 0, got {duration} and {fps}")
-    return max(1, round(duration * fps))
-
-
 def resample_track(
     landmarks: NDArray[np.floating],
     fps_in: float,
@@ -101,7 +92,7 @@ def resample_track(
         landmarks: (T, ..., C) floating point, T >= 1.
         fps_in: frames a second of the input.
         fps_out: frames a second wanted.
-        frames: length of the result; None: :func:`frame_count` of the input's duration ``T / fps_in``.
+        frames: length of the result; None: what a sound of the input's duration gets, ``T / fps_in``.
         method: ``"linear"`` or ``"cubic"``.
 
     Returns:

@@ -149,7 +149,8 @@ def _make_renderer(job: AnimationJob) -> tuple[Renderer, int | None]:
 
 
 def _find_face(job: AnimationJob, photo: Photo) -> tuple[Any, list[str]]:
-    from lightning_modules.faces.face import choose_face, face_notes, make_face_analyzer
+    from lightning_modules.faces.face import choose_face, face_notes
+    from lightning_modules.faces.face_analyzers import make_face_analyzer
 
     options = {"path": job.landmarks_file} if job.landmarks == "file" else {}
     faces = make_face_analyzer(job.landmarks, **options).find_faces(photo.rgb)

@@ -40,14 +40,15 @@ def exact_frame_rate(fps: float | str | Fraction) -> Fraction:
     return rate.limit_denominator(1001)
 
 
-def frame_count(duration: float, fps: float | str | Fraction) -> int:
-    """Number of frames that last as long as a sound: ``round(duration × fps)``, at least one.
+def frame_count(duration: float | Fraction, fps: float | str | Fraction) -> int:
+    """Number of frames that last as long as a sound: ``duration × fps``, halves rounded up, at least one.
 
     Args:
         duration: length of the sound in seconds.
         fps: frames per second, see :func:`exact_frame_rate`.
     """
-    return max(1, math.floor(Fraction(float(duration)) * exact_frame_rate(fps) + Fraction(1, 2)))
+    exact = duration if isinstance(duration, Fraction) else Fraction(float(duration))
+    return max(1, math.floor(exact * exact_frame_rate(fps) + Fraction(1, 2)))
 
 
 def _refusal(fps: object) -> ConfigError:

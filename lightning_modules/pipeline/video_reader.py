@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self, cast
 import numpy as np
 
 from lightning_modules.errors import VideoError
+from lightning_modules.pipeline.frame_rate import frame_count
 
 if TYPE_CHECKING:
     import av
@@ -98,6 +99,7 @@ class VideoReader:
 
         Raises:
             VideoError: the file is damaged or breaks off.
+            ConfigError: the rate is out of range.
             ValueError: reading has gone on already.
         """
         if self._first is None:
@@ -128,7 +130,7 @@ class VideoReader:
                 given += 1
             shown = self._upright(picture)
             end = moment + (_seconds(picture.duration, picture) or 1 / (self.fps or fps))
-        while shown is not None and given < max(1, round(end * fps)):
+        while shown is not None and given < frame_count(end, fps):
             yield shown
             given += 1
 

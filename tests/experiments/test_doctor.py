@@ -106,7 +106,7 @@ def test_torch_fidelity_and_a_broken_lightning_are_warnings(monkeypatch):
 
 
 def test_a_missing_face_is_a_failure(monkeypatch):
-    from lightning_modules.faces import face, matter
+    from lightning_modules.faces import face_analyzers, matter
 
     class Blind:
         name = "blind"
@@ -117,7 +117,7 @@ def test_a_missing_face_is_a_failure(monkeypatch):
         def matte(self, rgb):
             return rgb[..., 0] * 0.0
 
-    monkeypatch.setattr(face, "make_face_analyzer", lambda _: Blind())
+    monkeypatch.setattr(face_analyzers, "make_face_analyzer", lambda _: Blind())
     monkeypatch.setattr(matter, "make_matter", lambda _: Blind())
     assert states(health_checks.check_faces) == [("face detection", "fail"), ("matting", "fail")]
 

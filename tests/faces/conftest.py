@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def analyzer():
-    from lightning_modules.faces.face import make_face_analyzer
+    from lightning_modules.faces.face_analyzers import make_face_analyzer
 
     return make_face_analyzer("mediapipe")
 

@@ -12,7 +12,7 @@ import pytest
 
 from lightning_modules.errors import BackendError, ConfigError, WeightsError
 from lightning_modules.faces import face_alignment_analyzer as module
-from lightning_modules.faces.face import make_face_analyzer
+from lightning_modules.faces.face_analyzers import make_face_analyzer
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("face_alignment") is None, reason="face-alignment is not installed"
@@ -49,7 +49,7 @@ def test_torch_is_not_loaded_to_say_that(tmp_path):
     script = (
         "import sys\n"
         "from lightning_modules.errors import BackendError\n"
-        "from lightning_modules.faces.face import make_face_analyzer\n"
+        "from lightning_modules.faces.face_analyzers import make_face_analyzer\n"
         "try:\n"
         "    make_face_analyzer('face-alignment', weights=sys.argv[1])\n"
         "except BackendError:\n"

@@ -19,8 +19,8 @@ from lightning_modules.faces.face import (
     face_notes,
     head_turn,
     make_face,
-    make_face_analyzer,
 )
+from lightning_modules.faces.face_analyzers import make_face_analyzer
 from lightning_modules.faces.photo import photo_from_pixels
 
 PHOTO = photo_from_pixels(np.zeros((300, 400, 3), np.uint8), path=Path("party.jpg"))

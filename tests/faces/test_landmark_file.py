@@ -10,7 +10,7 @@ import pytest
 
 from lightning_modules.audio.face_axes import average_face
 from lightning_modules.errors import PhotoError
-from lightning_modules.faces.face import make_face_analyzer
+from lightning_modules.faces.face_analyzers import make_face_analyzer
 from lightning_modules.faces.landmark_file import read_landmarks
 from lightning_modules.geometry.landmark_groups import MIRROR
 

@@ -249,7 +249,7 @@ def test_import_is_silent_quick_and_without_torch(tmp_path, astronaut):
     script = (
         "import sys\n"
         "from lightning_modules.faces.photo import read_photo\n"
-        "from lightning_modules.faces.face import make_face_analyzer\n"
+        "from lightning_modules.faces.face_analyzers import make_face_analyzer\n"
         "from lightning_modules.faces.matter import make_matter\n"
         "photo = read_photo(sys.argv[1])\n"
         "faces = make_face_analyzer().find_faces(photo.rgb)\n"

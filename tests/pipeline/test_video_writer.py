@@ -386,4 +386,6 @@ def test_frames_last_as_long_as_the_sound():
     assert frame_count(1.019, 25) == 25
     assert frame_count(1.021, 25) == 26
     assert frame_count(0.001, 25) == 1
+    assert (frame_count(0.25, 10), frame_count(0.75, 10)) == (3, 8)  # halves go up, not to the even number
+    assert frame_count(Fraction(1, 30), 15) == 1
     assert frame_count(3600, 29.97) == 107892  # 3600 × 30000/1001 = 107892.1
