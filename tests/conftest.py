@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-TRAINING_TESTS = {"callbacks", "distributed", "portrait_gan", "resume"}
+TRAINING_TESTS = {"audio_to_landmark", "callbacks", "distributed", "portrait_gan", "resume"}
 REMARKS_ON_SMALL_RUNS = ("LeafSpec", "does not have many workers", "no `val_dataloader`", "log_every_n_steps")
 THIS_MACHINE = {None, "", "localhost", "127.0.0.1", "::1", "0.0.0.0", socket.gethostname()}
 

@@ -28,6 +28,9 @@ class ContentBranch(nn.Module):
         layers: of the LSTM.
         head_width: units of the first layer after it; the second one has half.
         dropout: between the layers of the LSTM, while training.
+
+    Attributes:
+        arguments: the sizes as given, so that a checkpoint can say what it belongs to.
     """
 
     def __init__(
@@ -41,6 +44,14 @@ class ContentBranch(nn.Module):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        self.arguments = {
+            "features": features,
+            "prior_width": prior_width,
+            "prior_features": prior_features,
+            "hidden": hidden,
+            "layers": layers,
+            "head_width": head_width,
+        }
         self.features = features
         self.prior = nn.Sequential(
             nn.Linear(features, prior_width),

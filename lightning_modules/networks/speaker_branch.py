@@ -40,6 +40,10 @@ class SpeakerBranch(nn.Module):
         dropout: between the layers of the LSTM, while training.
         attention_dropout: in the attention, while training.
         longest: windows of the longest segment; published 512.
+        code_noise: standard deviation of what is added to the speaker's code while training; published 0.01.
+
+    Attributes:
+        arguments: the sizes as given, so that a checkpoint can say what it belongs to.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  sizes of a network, each with the published default
@@ -58,9 +62,24 @@ class SpeakerBranch(nn.Module):
         dropout: float = 0.5,
         attention_dropout: float = 0.1,
         longest: int = 512,
+        code_noise: float = 0.0,
     ) -> None:
         super().__init__()
-        self.features, self.noise, self.longest = features, noise, longest
+        self.arguments = {
+            "features": features,
+            "hidden": hidden,
+            "layers": layers,
+            "embedding": embedding,
+            "code": code,
+            "noise": noise,
+            "width": width,
+            "heads": heads,
+            "blocks": blocks,
+            "feed_forward": feed_forward,
+            "head_width": head_width,
+            "longest": longest,
+        }
+        self.features, self.noise, self.longest, self.code_noise = features, noise, longest, code_noise
         self.recurrence = nn.LSTM(features, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.speaker = nn.Sequential(
             nn.Linear(embedding, embedding),
@@ -103,7 +122,7 @@ class SpeakerBranch(nn.Module):
     def encode_speaker(self, scaled_embedding: Tensor) -> Tensor:
         """The code of a speaker, which the transformer discriminator also sees: (..., E) to (..., code)."""
         code: Tensor = self.speaker(scaled_embedding)
-        return code
+        return code + self.code_noise * torch.randn_like(code) if self.training and self.code_noise else code
 
     @torch.no_grad()
     def displacements(
