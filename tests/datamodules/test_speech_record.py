@@ -24,6 +24,7 @@ def record(make_record):
         phones=((0.0, 0.1, "pau"), (0.1, 0.3, "m")),
         closures=((0.1, 0.3),),
         parameters=np.ones((63, 7), np.float32),
+        lids=np.linspace(0, 1, 63, dtype=np.float32),
         generator_version="3",
         sentence="größer",
     )
@@ -63,6 +64,7 @@ def test_equal_records_give_equal_bytes(make_record):
         ({"speaker_embedding": np.ones(256, np.float32)}, "speaker_embedding must be of length 1"),
         ({"phones": ((0.2, 0.1, "a"),)}, "phones must ascend"),
         ({"closures": ((0.2, 0.3), (0.1, 0.4))}, "closures must ascend"),
+        ({"lids": np.full(63, 1.5, np.float32)}, "lids must lie in 0..1"),
         ({"voice": ""}, "voice must not be empty"),
     ],
 )
