@@ -71,6 +71,14 @@ def test_the_manifest_is_sound():
         assert one.location == "own-copy" or one.read_by, "what is shipped or fetched must have a reader"
 
 
+def test_the_inception_row_is_what_the_metric_asks_for():
+    from lightning_modules.metrics.feature_networks import INCEPTION_FILE, INCEPTION_SHA256, INCEPTION_SIZE
+
+    (row,) = [one for one in load_manifest() if one.file == INCEPTION_FILE]
+    assert (row.size, row.sha256, row.location) == (INCEPTION_SIZE, INCEPTION_SHA256, "own-copy")
+    assert "DrawingDistances" in str(row.read_by)
+
+
 def test_what_mediapipe_ships_is_what_the_manifest_says():
     mediapipe = [one for one in load_manifest() if one.package == "mediapipe"]
     assert len(mediapipe) == 4
