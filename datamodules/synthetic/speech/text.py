@@ -20,8 +20,8 @@ _NOUNS: Final = _words(
     "wall window whale yard yolk youth road rope rabbit room lamp leaf loop lamb table tooth team tie dog duck door "
     "dove night nose neighbour noon sun soup seat sofa ship shoe shop shower cheese church chain choice jam juice "
     "jewel journey king cow cave coffee goat girl garden glove house hat heart hero thumb thief thought mother father "
-    "brother apple apron oven island uncle umbrella engine orange evening owner echo oil arm ear eye amber opera puppy mammoth "
-    "poppy pump bob pepper bubble memory museum value movie bowl bamboo waffle vowel favour level lever river"
+    "brother apple apron oven island uncle umbrella engine orange evening owner echo oil arm ear eye amber opera puppy "
+    "mammoth poppy pump bob pepper bubble memory museum value movie bowl bamboo waffle vowel favour level lever river"
 )
 _VERBS: Final = _words(
     "moved made met missed mopped mapped bought baked built boiled bent pushed pulled packed paid poured put found "
