@@ -1,18 +1,15 @@
-"""``inkspeak prepare photos|drawings|film``: work out once what training and evaluation need of every picture."""
+"""``inkspeak prepare photos|drawings|film|speech-…``: work out once what training and evaluation need of every item."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from experiments.progress import make_progress
+from experiments.commands.prepare_speech import SPEECH_SUBCOMMANDS
+from experiments.preparation_run import run_preparation
 from experiments.signature_parser import Option
-from lightning_modules.pipeline.animation_job import AnimationJob, Look, MatteSource, Progress
-
-if TYPE_CHECKING:
-    from datamodules.prepare.report import PreparationReport
+from lightning_modules.pipeline.animation_job import AnimationJob, Look, MatteSource
 
 OPTIONS = {"source": Option(metavar="SRC"), "destination": Option(metavar="DST"), "licence": Option(metavar="NAME")}
 
@@ -80,7 +77,7 @@ def photos(  # noqa: PLR0913 - every choice of the user is an argument
         workers=workers,
         limit=limit,
     )
-    return _run(work, stages=("photos", "sheets"), quiet=quiet)
+    return run_preparation(work, stages=("photos", "sheets"), quiet=quiet)
 
 
 def drawings(  # noqa: PLR0913 - every choice of the user is an argument
@@ -143,7 +140,7 @@ def drawings(  # noqa: PLR0913 - every choice of the user is an argument
         limit=limit,
         contact_sheets=contact_sheets,
     )
-    return _run(work, stages=("drawings", "sheets"), quiet=quiet)
+    return run_preparation(work, stages=("drawings", "sheets"), quiet=quiet)
 
 
 def film(  # noqa: PLR0913 - every choice of the user is an argument
@@ -208,45 +205,7 @@ def film(  # noqa: PLR0913 - every choice of the user is an argument
         limit=limit,
         contact_sheets=contact_sheets,
     )
-    return _run(work, stages=("shots", "sheets"), quiet=quiet)
+    return run_preparation(work, stages=("shots", "sheets"), quiet=quiet)
 
 
-SUBCOMMANDS = {"photos": photos, "drawings": drawings, "film": film}
-
-
-def _run(work: Callable[..., PreparationReport], *, stages: tuple[str, ...], quiet: bool) -> int:
-    """Prepare, print what was rejected and the summary, and return the exit code."""
-    progress = make_progress(quiet=quiet)
-    try:
-        report = work(progress=ItemProgress(progress, stages))
-    finally:
-        progress.close()
-    for entry in report.rejected[:20]:
-        print(f"rejected: {entry.source}: {entry.text}")
-    print(report.summary())
-    if report.interrupted:
-        return 130
-    return 0 if report.accepted else 2
-
-
-class ItemProgress:
-    """Takes counts of finished items, as preparations tell them, and shows them as stages.
-
-    Args:
-        progress: where they are shown.
-        stages: names of the stages in order; a new one begins when the count starts again.
-    """
-
-    def __init__(self, progress: Progress, stages: tuple[str, ...]) -> None:
-        self._progress = progress
-        self._stages = list(stages)
-        self._done = 0
-        self._running = False
-
-    def __call__(self, done: int, total: int, note: str) -> None:
-        """Show that ``done`` of ``total`` items of the current stage are finished; the bar counts the time itself."""
-        if not self._running or done <= self._done:
-            self._progress.start(self._stages.pop(0) if len(self._stages) > 1 else self._stages[0], total)
-            self._running, self._done = True, 0
-        self._progress.advance(done - self._done)
-        self._done = done
+SUBCOMMANDS = {"photos": photos, "drawings": drawings, "film": film, **SPEECH_SUBCOMMANDS}

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from experiments.__main__ import main
-from experiments.commands.prepare import ItemProgress, photos
+from experiments.commands.prepare import photos
+from experiments.preparation_run import ItemProgress
 from lightning_modules.errors import PhotoError
 from lightning_modules.pipeline.animation_job import SilentProgress
 
