@@ -25,10 +25,11 @@ kernel costs next to nothing there and lets six blocks see further than nine of 
 def instance_normalization(features: Tensor) -> Tensor:
     """Zero mean and unit variance for every channel of every sample (eps 1e-5, no parameters).
 
-    On a CPU, features laid out channels-last are normalised as groups of one channel: the same mathematics, but with a
-    kernel for that layout. The one behind ``instance_norm`` would copy them to the plain layout and leave them there,
-    and depth-wise convolutions run several times faster channels-last. The price is precision: that kernel sums squares
-    in one pass, and the errors of a drawing grow from 1e-5 to 1e-4 (of a range of 2).
+    On a CPU, features laid out channels-last keep that layout, in which depth-wise convolutions run several times
+    faster; the kernel behind ``instance_norm`` would copy them to the plain one and leave them so. There are two ways
+    with the same mathematics: as groups of one channel, the fastest forward, and sample by sample through
+    ``batch_norm``, whose backward takes a quarter of the time (in bfloat16 a thirtieth). Both sum squares in one pass:
+    the errors of a drawing grow from 1e-5 to 1e-4 (of a range of 2).
 
     Args:
         features: (B, C, H, W), more than one position.
@@ -36,9 +37,11 @@ def instance_normalization(features: Tensor) -> Tensor:
     Returns:
         (B, C, H, W) in the layout of the input.
     """
-    if features.device.type == "cpu" and not features.is_contiguous():
-        return functional.group_norm(features, features.shape[1])
-    return functional.instance_norm(features)
+    if features.device.type != "cpu" or features.is_contiguous():
+        return functional.instance_norm(features)
+    if torch.is_grad_enabled() and features.requires_grad and not torch.compiler.is_compiling():
+        return torch.cat([functional.batch_norm(sample, None, None, training=True) for sample in features.split(1)])
+    return functional.group_norm(features, features.shape[1])
 
 
 class SeparableConvolution(nn.Module):

@@ -98,6 +98,18 @@ def test_instance_normalization(layout, error):
     assert torch.allclose(instance_normalization(x[1:2]), made[1:2], atol=1e-6), "samples are on their own"
 
 
+def test_instance_normalization_has_one_gradient_in_both_layouts():
+    x, weight = 3 * torch.randn(3, 4, 9, 7) + 1, torch.randn(3, 4, 9, 7)
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        own = x.contiguous(memory_format=layout).requires_grad_()
+        made = instance_normalization(own)
+        assert made.is_contiguous(memory_format=layout)
+        found.append((made.detach(), *torch.autograd.grad((made * weight).sum(), own)))
+    for plain, other in zip(*found, strict=True):
+        assert torch.allclose(plain, other, atol=2e-5)
+
+
 def test_mirrored_weights_make_mirrored_features():
     block, mirrored = ResidualBlock(3), ResidualBlock(3)
     for own, other in zip(block.parameters(), mirrored.parameters(), strict=True):
