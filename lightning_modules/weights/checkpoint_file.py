@@ -10,11 +10,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from lightning_modules.errors import WeightsError
+from lightning_modules.weights.inert_optimizers import inert_optimizers
 
 HEADER: Final = "inkspeak"
 """Under this name the files that we export keep what they hold, as JSON."""
 
 _TORCH_STARTS: Final = (b"PK", b"\x80")  # a zip archive, and the older stream
+_BARE_PICKLES: Final = (b"\x80\x03", b"\x80\x04", b"\x80\x05")  # torch itself writes protocol 2
 
 
 def read_weight_file(path: str | Path) -> tuple[dict[str, Any], str | None]:
@@ -36,6 +38,9 @@ def read_weight_file(path: str | Path) -> tuple[dict[str, Any], str | None]:
         start = opened.read(9)
     # A safetensors file begins with a length of eight bytes, which may be any, and then the brace of its JSON.
     if start.startswith(_TORCH_STARTS) and start[8:] not in (b"{", b""):
+        if start.startswith(_BARE_PICKLES):
+            remedy = "load it where it comes from, and write {name: tensor.clone()} with safetensors.torch.save_file"
+            raise WeightsError("it is a bare pickle, and is not read: that could run code", remedy, path)
         return _read_torch(file), None
     try:
         with safe_open(file, framework="pt") as stored:
@@ -47,7 +52,8 @@ def read_weight_file(path: str | Path) -> tuple[dict[str, Any], str | None]:
 
 def _read_torch(path: Path) -> dict[str, Any]:
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
+        with inert_optimizers():
+            held = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = "it is damaged, or holds more than tensors and plain values, and is not read: that could run code"
         raise WeightsError(found, "give a file of weights alone", path) from error
