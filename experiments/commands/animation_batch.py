@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from experiments.cli import report_error
 from lightning_modules.errors import InkspeakError
 from lightning_modules.pipeline.animation_job import AnimationJob, AnimationReport, Progress
+from lightning_modules.pipeline.backends import Backends
 
 
 @dataclass
@@ -55,12 +56,12 @@ def run_batch(jobs: Sequence[AnimationJob], progress: Progress, *, debug: bool =
     Raises:
         InkspeakError: the only job failed; among several a failure is reported and recorded instead.
     """
-    outcome = BatchOutcome()
+    outcome, backends = BatchOutcome(), Backends()
     for number, job in enumerate(jobs, 1):
         if len(jobs) > 1:
             progress.note(f"[{number}/{len(jobs)}] {job.output.name}")
         try:
-            outcome.reports.append(make_animation(job, progress))
+            outcome.reports.append(make_animation(job, progress, backends))
         except Exception as error:
             progress.close()
             if len(jobs) == 1:
@@ -80,8 +81,13 @@ def describe(report: AnimationReport) -> str:
     return f"{report.output}: {length}{others}; took {spent:.1f} s"
 
 
-def make_animation(job: AnimationJob, progress: Progress) -> AnimationReport:
+def make_animation(job: AnimationJob, progress: Progress, backends: Backends | None = None) -> AnimationReport:
     """Make one animation: the sound is checked first, which is cheap, then the pipeline takes over.
+
+    Args:
+        job: what to make.
+        progress: listener.
+        backends: those of the animations before, to be used again.
 
     Raises:
         InkspeakError: an input or output cannot be used.
@@ -91,4 +97,4 @@ def make_animation(job: AnimationJob, progress: Progress) -> AnimationReport:
     probe_speech(job.speech)
     from lightning_modules.pipeline.animate import animate_photo
 
-    return animate_photo(job, progress)
+    return animate_photo(job, progress, backends)

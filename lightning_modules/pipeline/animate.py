@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lightning_modules.pipeline.animation_job import AnimationJob, AnimationReport, Progress
+from lightning_modules.pipeline.backends import Backends
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,22 +58,28 @@ class Session:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, job: AnimationJob, progress: Progress) -> Session:
+    def open(cls, job: AnimationJob, progress: Progress, backends: Backends | None = None) -> Session:
         """Read the inputs, find the face, prepare the portrait and drive its landmarks with the speech.
 
         Inputs are refused in the order of their cost: the photo and the face before torch is imported, the sound before
         anything is drawn.
 
+        Args:
+            job: inputs, output and choices.
+            progress: listener.
+            backends: those of the jobs before, to be used again; ``None`` makes new ones.
+
         Raises:
             InkspeakError: the photo, its face, the sound or an option cannot be used.
         """
+        backends = backends or Backends()
         notes: list[str] = []
         seconds: dict[str, float] = {}
         with _timed(seconds, "photo", progress):
             photo = _read_photo(job)
             notes += photo.notes
         with _timed(seconds, "face", progress):
-            face, face_notes = _find_face(job, photo)
+            face, face_notes = _find_face(job, photo, backends)
             notes += face_notes
         with _timed(seconds, "speech", progress):
             from lightning_modules.audio.loading import read_speech
@@ -80,13 +87,14 @@ class Session:
             speech = read_speech(job.speech)
             notes += speech.notes
         with _timed(seconds, "drawing", progress):
-            renderer, trained_size = _make_renderer(job)
+            renderer, trained_size = backends.renderer(job)
             from lightning_modules.geometry.alignment import portrait_frame
             from lightning_modules.pipeline.preparation import prepare_cached
             from lightning_modules.pipeline.presenter import Surroundings, make_presenter
 
             around = Surroundings.of(photo.rgb.shape[:2], portrait_frame(face.landmarks)) if job.paste_back else None
-            portrait = prepare_cached(job, photo, face, job.size if around is None else around.square_side())
+            size = job.size if around is None else around.square_side()
+            portrait = prepare_cached(job, photo, face, size, backends)
             if trained_size not in (None, portrait.size):
                 notes.append(f"the generator was trained at {trained_size} pixels and draws {portrait.size} here")
             presenter = make_presenter(
@@ -127,33 +135,10 @@ def _read_photo(job: AnimationJob) -> Photo:
     return read_photo(job.photo)
 
 
-def _make_renderer(job: AnimationJob) -> tuple[Renderer, int | None]:
-    """Who draws, and the side in pixels that it was trained at, where it was trained."""
-    if job.weights is None:
-        from lightning_modules.pipeline.warp_renderer import WarpRenderer
-
-        return WarpRenderer(), None
-    from lightning_modules.export.generator_file import load_generator, require_flow_weights
-    from lightning_modules.pipeline.gan_renderer import GanRenderer
-
-    generator, training = load_generator(job.weights)
-    require_flow_weights(training, job.weights, job.flow_weights)
-    flow: Any = None
-    if job.flow_weights is not None:
-        from lightning_modules.unregistered_network import unregistered
-        from lightning_modules.weights.from_file import network_from_file
-
-        flow = unregistered(network_from_file("flow_regression", job.flow_weights))
-    renderer = GanRenderer(generator, flow, training.recipe, separate_foreground=training.separate_foreground)
-    return renderer, training.image_size
-
-
-def _find_face(job: AnimationJob, photo: Photo) -> tuple[Any, list[str]]:
+def _find_face(job: AnimationJob, photo: Photo, backends: Backends) -> tuple[Any, list[str]]:
     from lightning_modules.faces.face import choose_face, face_notes
-    from lightning_modules.faces.face_analyzers import make_face_analyzer
 
-    options = {"path": job.landmarks_file} if job.landmarks == "file" else {}
-    faces = make_face_analyzer(job.landmarks, **options).find_faces(photo.rgb)
+    faces = backends.analyzer(job).find_faces(photo.rgb)
     face = choose_face(faces, job.face, photo)
     notes = list(face_notes(face, photo))
     if len(faces) > 1 and job.face == "largest":
@@ -205,12 +190,13 @@ def write_video(session: Session, progress: Progress) -> list[Any]:
     return written
 
 
-def animate_photo(job: AnimationJob, progress: Progress) -> AnimationReport:
+def animate_photo(job: AnimationJob, progress: Progress, backends: Backends | None = None) -> AnimationReport:
     """Make one talking drawing.
 
     Args:
         job: inputs, output and choices.
         progress: listener; closed at the end whatever happens.
+        backends: those of the jobs before, to be used again; ``None`` makes new ones.
 
     Returns:
         What was made.
@@ -219,7 +205,7 @@ def animate_photo(job: AnimationJob, progress: Progress) -> AnimationReport:
         InkspeakError: an input or output cannot be used; nothing is left half-written and no input is changed.
     """
     try:
-        session = Session.open(job, progress)
+        session = Session.open(job, progress, backends)
         told = len(session.notes)
         for note in session.notes:
             progress.note(note)

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lightning_modules.drawing.drawer import make_drawer
 from lightning_modules.errors import ConfigError
-from lightning_modules.faces.matter import make_matter
 from lightning_modules.pipeline.portrait import Portrait, default_detail, prepare_portrait
 from lightning_modules.pipeline.portrait_cache import load_portrait, portrait_key, store_portrait
 
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from lightning_modules.faces.face import Face
     from lightning_modules.faces.photo import Photo
     from lightning_modules.pipeline.animation_job import AnimationJob
+    from lightning_modules.pipeline.backends import Backends
 
 
 def choose_device(choice: str) -> torch.device:
@@ -33,7 +32,7 @@ def choose_device(choice: str) -> torch.device:
     return torch.device("cuda" if available and choice != "cpu" else "cpu")
 
 
-def prepare_cached(job: AnimationJob, photo: Photo, face: Face, size: int) -> Portrait:
+def prepare_cached(job: AnimationJob, photo: Photo, face: Face, size: int, backends: Backends) -> Portrait:
     """Load or make the portrait of a job.
 
     Args:
@@ -41,12 +40,13 @@ def prepare_cached(job: AnimationJob, photo: Photo, face: Face, size: int) -> Po
         photo: the photo.
         face: the chosen face.
         size: side of the square in pixels.
+        backends: drawer and matter are taken from here.
 
     Returns:
         The portrait on the job's device.
     """
     device = choose_device(job.device)
-    drawer = make_drawer(job.look)
+    drawer = backends.drawer(job)
     settings = {
         "size": size,
         "detail": default_detail(size),
@@ -59,7 +59,7 @@ def prepare_cached(job: AnimationJob, photo: Photo, face: Face, size: int) -> Po
     key = portrait_key(photo.sha256, settings)
     portrait = load_portrait(job.cache, key) if job.cache is not None else None
     if portrait is None:
-        matter = make_matter(job.matte)
+        matter = backends.matter(job)
         portrait = prepare_portrait(photo, face, drawer=drawer, matter=matter, size=size, device=device)
         if job.cache is not None:
             store_portrait(portrait, job.cache, key)

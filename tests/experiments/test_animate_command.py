@@ -40,8 +40,10 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> list[AnimationJob]:
     from lightning_modules.pipeline import animate
 
     seen: list[AnimationJob] = []
+    shared: dict[str, object] = {}
 
-    def record(job, progress):
+    def record(job, progress, backends):
+        assert backends is shared.setdefault("backends", backends)  # those of the first job serve all
         seen.append(job)
         if job.photo.stem == "bad":
             raise NoFaceError("no face found", "use another photo", job.photo)
