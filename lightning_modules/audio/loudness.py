@@ -49,20 +49,19 @@ def normalize_loudness(samples: NDArray[np.floating], target_dbfs: float = TARGE
     """
     if samples.ndim != 1:
         raise ValueError(f"speech is one row of samples, not {samples.shape}")
-    steps = to_int16(samples)
-    gain = _gain(steps, target_dbfs)
-    result = np.empty(len(steps), dtype=np.float32)
-    for start in range(0, len(steps), _BLOCK):
-        scaled = np.floor(np.clip(steps[start : start + _BLOCK] * gain, -32768.0, 32767.0))
-        result[start : start + _BLOCK] = scaled / _FULL_SCALE
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(samples), _BLOCK)]
+    # Twice through the blocks rather than once with a copy: an hour of speech is large.
+    power = sum(int((to_int16(samples[block]).astype(np.int64) ** 2).sum()) for block in blocks)
+    gain = _gain(power / max(len(samples), 1), target_dbfs)
+    result = np.empty(len(samples), dtype=np.float32)
+    for block in blocks:
+        scaled = np.floor(np.clip(to_int16(samples[block]) * gain, -32768.0, 32767.0))
+        result[block] = scaled / _FULL_SCALE
     return result
 
 
-def _gain(steps: NDArray[np.int16], target_dbfs: float) -> float:
-    power = sum(
-        int((steps[start : start + _BLOCK].astype(np.int64) ** 2).sum()) for start in range(0, len(steps), _BLOCK)
-    )
-    loudness = int(math.sqrt(power / max(len(steps), 1)))
+def _gain(power: float, target_dbfs: float) -> float:
+    loudness = int(math.sqrt(power))
     if loudness == 0:
         return 1.0
     # Through decibels, as published: the last bits of the gain decide where a scaled sample is rounded to.

@@ -19,6 +19,7 @@ FRAMEWORKS = {"lightning", "pytorch_lightning", "lightning_fabric", "wandb", "om
 BRINGS_TORCH = {"torch", "kornia", "torchmetrics", "face_alignment", *FRAMEWORKS - {"wandb", "omegaconf"}}
 PROBED = {"torchvision": {"experiments.commands.health_checks"}}  # the doctor looks whether it does harm
 FOR_DEVELOPERS = {"test", "lint", "dev"}
+OTHERWISE_NAMED = {"webrtcvad": "webrtcvad-wheels"}  # library -> what it is installed as, where it need not be
 WITHOUT_TORCH = (
     "lightning_modules.errors",
     "lightning_modules.faces",
@@ -153,7 +154,7 @@ def test_every_library_is_declared(modules, packages, repository):
         library: sorted(users - PROBED.get(library, set()))
         for library, users in third_party(modules, packages).items()
         if users - PROBED.get(library, set())
-        and not declared & {plain(name) for name in distributions.get(library, [library])}
+        and not declared & {plain(name) for name in distributions.get(library, [OTHERWISE_NAMED.get(library, library)])}
     }
     assert not missing, f"not in pyproject.toml: {missing}"
 
