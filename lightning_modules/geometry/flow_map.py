@@ -4,8 +4,9 @@ Convention: landmarks (B, N, 2 | 3), order (x, y[, z]), pixels of the frame, pix
 backward sampling map (B, H, W, 2), order (x, y), pixels: the picture that shows ``source`` is read so that it shows
 ``target``. Points of the frame border ("anchors") stay where they are.
 
-Source: stage 2, section 2.2 (there: SciPy ``griddata``, linear). Triangulation by Qhull on the CPU in float64;
-everything after it runs on the device of the landmarks, positions in float64 where there is one.
+Source: stage 2, section 2.2 (there: SciPy ``griddata``, linear). Triangulation by Qhull on the CPU in float64; it may
+be done beforehand (:func:`triangulated_targets`), where the landmarks still are on the CPU. Everything after it runs on
+the device of the landmarks, positions in float64 where there is one, and then waits for nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lightning_modules.geometry.landmark_groups import INNER_LIP, LEFT_EYE, POINT_COUNT, RIGHT_EYE
-from lightning_modules.geometry.points import Size, frame_size, paired_points, require_finite, solving_dtype
+from lightning_modules.geometry.points import (
+    Size,
+    constant,
+    frame_size,
+    paired_points,
+    picked,
+    plane_points,
+    require_finite,
+    solving_dtype,
+)
 from lightning_modules.geometry.sampling import normalize_map
 from lightning_modules.geometry.triangle_raster import rasterised_flow
 
@@ -28,7 +38,8 @@ TIE_DISTANCE: Final = 0.25
 """Target points closer than this (pixels) count as one place, so landmarks there are met to an eighth of a pixel."""
 
 _CONTOURS: Final = (RIGHT_EYE, LEFT_EYE, INNER_LIP)
-_CONTOUR: Final = (*RIGHT_EYE, *LEFT_EYE, *INNER_LIP)
+_STARTS: Final = (*RIGHT_EYE, *LEFT_EYE, *INNER_LIP)
+_ENDS: Final = tuple(following for group in _CONTOURS for following in (*group[1:], group[0]))
 _CONTOUR_PIECES: Final = 3
 
 _BATCH_AT_ONCE: Final = 4  # bounds memory, and keeps the working set in the processor's cache
@@ -57,7 +68,7 @@ def frame_anchors(size: Size, anchors: Anchors, like: Tensor) -> Tensor:
         corners += [(right / 2, 0.0), (right / 2, bottom), (0.0, bottom / 2), (right, bottom / 2)]
     elif anchors != "official":
         raise ValueError(f'anchors must be "frame" or "official", got {anchors!r}')
-    return like.new_tensor(corners)
+    return constant(tuple(number for corner in corners for number in corner), like).view(-1, 2)
 
 
 def contour_points(landmarks: Tensor) -> Tensor:
@@ -72,10 +83,9 @@ def contour_points(landmarks: Tensor) -> Tensor:
     Returns:
         (B, 40, 2) pixels: two for each of the 20 pieces.
     """
-    starts = list(_CONTOUR)
-    ends = [following for group in _CONTOURS for following in (*group[1:], group[0])]
     share = torch.arange(1, _CONTOUR_PIECES, device=landmarks.device, dtype=landmarks.dtype)[:, None] / _CONTOUR_PIECES
-    between = landmarks[:, starts, None] * (1 - share) + landmarks[:, ends, None] * share
+    starts, ends = picked(landmarks, _STARTS)[:, :, None], picked(landmarks, _ENDS)[:, :, None]
+    between = starts * (1 - share) + ends * share
     return between.flatten(1, 2)
 
 
@@ -138,24 +148,66 @@ def delaunay_triangles(points: NDArray[np.floating]) -> NDArray[np.int64]:
 
 
 def _triangulated(points: Tensor) -> Tensor:
-    """Triangles of each sample, (B, T, 3) on the device of the points; filled up with empty triangles (0, 0, 0)."""
+    """Triangles of each sample, (B, 2 N - 5, 3) on the device of the points; filled up with empty ones (0, 0, 0)."""
     found = [delaunay_triangles(sample) for sample in points.detach().cpu().numpy()]
-    triangles = np.zeros((len(found), max(map(len, found)), 3), np.int64)
+    triangles = np.zeros((len(found), 2 * points.shape[1] - 5, 3), np.int64)  # there cannot be more
     for row, one in zip(triangles, found, strict=True):
         row[: len(one)] = one
     return torch.from_numpy(triangles).to(points.device)
 
 
-def _interpolated(start: Tensor, goal: Tensor, anchors: Anchors, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
-    """:func:`interpolated_flow_map` for a part of the batch, its points in solving precision."""
+def _with_contours(points: Tensor, anchors: Anchors, *, contours: bool) -> Tensor:
+    if contours and anchors == "frame" and points.shape[1] == POINT_COUNT:
+        return torch.cat((points, contour_points(points)), dim=1)
+    return points
+
+
+def _sites(goal: Tensor, anchors: Anchors, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+    """What is triangulated, (B, M, 2), and with frame anchors which points share a place."""
     border = frame_anchors(size, anchors, goal).expand(len(goal), -1, -1)
-    values, sites = torch.cat((start, border), dim=1), torch.cat((goal, border), dim=1)
-    near = None
-    if anchors == "frame":
-        sites, near = merge_coincident(sites)
-    triangles = _triangulated(sites)
+    sites = torch.cat((goal, border), dim=1)
+    return merge_coincident(sites) if anchors == "frame" else (sites, None)
+
+
+def triangulated_targets(
+    target: Tensor, size: Size = 256, *, anchors: Anchors = "frame", contours: bool = True
+) -> Tensor:
+    """The part of flow map B that needs the CPU, for :func:`interpolated_flow_map` with the same options.
+
+    Args:
+        target: (B, N, 2 | 3) landmarks in the picture to make, pixels of the frame.
+        size: frame size.
+        anchors: see :func:`interpolated_flow_map`.
+        contours: see :func:`interpolated_flow_map`.
+
+    Returns:
+        (B, T, 3) int64 numbers of points, anchors and contour points counted; T depends on N and the options only, what
+        is not needed of it is (0, 0, 0).
+
+    Raises:
+        ValueError: if a shape does not fit or a value is not finite.
+    """
+    points = plane_points(target, "target")
+    require_finite(points, "target landmarks")
+    points = _with_contours(points, anchors, contours=contours).to(solving_dtype(points.device))
+    return _triangulated(_sites(points, anchors, frame_size(size))[0])
+
+
+def _interpolated(
+    start: Tensor,
+    goal: Tensor,
+    given: Tensor | None,
+    anchors: Anchors,
+    size: tuple[int, int],
+    dtype: torch.dtype,
+) -> Tensor:
+    """:func:`interpolated_flow_map` for a part of the batch, its points in solving precision."""
+    sites, near = _sites(goal, anchors, size)
+    values = torch.cat((start, frame_anchors(size, anchors, goal).expand(len(goal), -1, -1)), dim=1)
+    triangles = _triangulated(sites) if given is None else given
     points = triangles
-    if near is not None and bool((near.sum(-1) > 1).any()):
+    # Off the CPU it is cheaper to do it always than to ask whether it is needed.
+    if near is not None and (near.device.type != "cpu" or bool((near.sum(-1) > 1).any())):
         points = _facing_points(triangles, sites.detach(), values.detach(), near)
     samples = torch.arange(len(goal), device=goal.device)[:, None, None]
     corners = sites[samples, triangles]
@@ -164,7 +216,13 @@ def _interpolated(start: Tensor, goal: Tensor, anchors: Anchors, size: tuple[int
 
 
 def interpolated_flow_map(
-    source: Tensor, target: Tensor, size: Size = 256, *, anchors: Anchors = "frame", contours: bool = True
+    source: Tensor,
+    target: Tensor,
+    size: Size = 256,
+    *,
+    anchors: Anchors = "frame",
+    contours: bool = True,
+    triangles: Tensor | None = None,
 ) -> Tensor:
     """Flow map B as a sampling map; differentiable in the source, and in the target within each triangle.
 
@@ -179,21 +237,29 @@ def interpolated_flow_map(
         anchors: ``"frame"``: four corners and four mid-edges stay put. ``"official"``: the four corners only.
         contours: keep lids and inner lips whole (:func:`contour_points`). Only for 68 landmarks and frame anchors;
             no effect otherwise.
+        triangles: what :func:`triangulated_targets` gave for the same target and options, (B, T, 3) on the device of
+            the target. Nothing is then checked, and no device is waited for.
 
     Returns:
         (B, H, W, 2) sampling map, order (x, y), pixels, in the dtype of the target (at least float32).
 
     Raises:
-        ValueError: if shapes do not match or a value is not finite.
+        ValueError: if shapes do not match or, without ``triangles``, a value is not finite.
     """
     source, target = paired_points(source, target)
-    require_finite(source, "source landmarks")
-    require_finite(target, "target landmarks")
+    if triangles is None:
+        require_finite(source, "source landmarks")
+        require_finite(target, "target landmarks")
+    elif len(triangles) != len(target):
+        raise ValueError(f"triangles of {len(triangles)} samples do not go with {len(target)} targets")
     precise, frame = solving_dtype(target.device), frame_size(size)
-    if contours and anchors == "frame" and target.shape[1] == POINT_COUNT:
-        source, target = (torch.cat((points, contour_points(points)), dim=1) for points in (source, target))
-    parts = zip(torch.split(source, _BATCH_AT_ONCE), torch.split(target, _BATCH_AT_ONCE), strict=True)
-    maps = [_interpolated(start.to(precise), goal.to(precise), anchors, frame, target.dtype) for start, goal in parts]
+    source, target = (_with_contours(points, anchors, contours=contours) for points in (source, target))
+    maps = []
+    for first in range(0, len(target), _BATCH_AT_ONCE):
+        part = slice(first, first + _BATCH_AT_ONCE)
+        given = None if triangles is None else triangles[part]
+        start, goal = source[part].to(precise), target[part].to(precise)
+        maps.append(_interpolated(start, goal, given, anchors, frame, target.dtype))
     return torch.cat([part.movedim(-1, 1) for part in maps]).movedim(1, -1) if len(maps) != 1 else maps[0]
 
 

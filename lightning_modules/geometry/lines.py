@@ -97,7 +97,8 @@ def thick_lines(starts: Tensor, ends: Tensor, size: Size, thickness: int = 2) ->
         (B, 1, H, W) float32 of 0 and 1; no gradient.
 
     Raises:
-        ValueError: if a shape or the thickness is wrong or a point is not finite.
+        ValueError: if a shape or the thickness is wrong, or a point is not finite (off the CPU, where asking would wait
+            for the device, such a point gives an arbitrary line).
     """
     if thickness < 2:
         raise ValueError(f"thickness must be at least 2, got {thickness}")
@@ -117,4 +118,5 @@ def thick_lines(starts: Tensor, ends: Tensor, size: Size, thickness: int = 2) ->
         upright = _traced(begin, end, row, column, axis=1)
         return body | level | upright | _dots(whole, column, row, radius)
 
-    return paint_window(points, radius + 1.0, size, crisp).to(torch.float32)
+    on_device = points.device.type != "cpu"
+    return paint_window(points, radius + 1.0, size, crisp, whole=on_device).to(torch.float32)

@@ -25,7 +25,7 @@ from lightning_modules.geometry.landmark_groups import (
     RIGHT_EYE,
 )
 from lightning_modules.geometry.lines import thick_lines
-from lightning_modules.geometry.points import Size, plane_points
+from lightning_modules.geometry.points import Size, picked, plane_points
 from lightning_modules.geometry.shapes import dilated_polygon, fill_polygon
 
 NOSE_DILATION: Final = 0.06
@@ -148,4 +148,4 @@ def lip_line_mask(landmarks: Tensor, size: Size = 256, thickness: int = 2) -> Te
     """
     points = _face_points(landmarks)
     starts, ends = zip(*LIP_SEGMENTS, strict=True)
-    return thick_lines(points[:, list(starts)], points[:, list(ends)], size, thickness)
+    return thick_lines(picked(points, starts), picked(points, ends), size, thickness)

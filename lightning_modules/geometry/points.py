@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -72,6 +74,31 @@ def require_finite(points: Tensor, name: str = "landmarks") -> None:
     """
     if not bool(torch.isfinite(points).all()):
         raise ValueError(f"{name} hold values that are not finite")
+
+
+@functools.lru_cache(maxsize=256)
+def _kept(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    with torch.inference_mode(mode=False):  # what is made in that mode could never take part in training
+        return torch.tensor(values, dtype=dtype, device=device)
+
+
+def constant(values: tuple[float, ...], like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    """Numbers as a tensor, made once for each device: handing numbers to a device makes the host wait for it.
+
+    Args:
+        values: n numbers.
+        like: gives the device, and the dtype where none is named.
+        dtype: of the result.
+
+    Returns:
+        (n,), shared between calls: not to be changed in place.
+    """
+    return _kept(values, dtype or like.dtype, like.device)
+
+
+def picked(points: Tensor, numbers: tuple[int, ...]) -> Tensor:
+    """Some points by number: (B, N, ...) to (B, n, ...). Unlike ``points[:, [...]]`` it waits for no device."""
+    return points.index_select(1, constant(numbers, points, torch.int64))
 
 
 def solving_dtype(device: torch.device) -> torch.dtype:

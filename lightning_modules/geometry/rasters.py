@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from lightning_modules.geometry.points import Size, frame_size, plane_points
+from lightning_modules.geometry.points import Size, constant, frame_size, plane_points
 
 
 def _disc_maps(points: Tensor, present: Tensor, size: Size, radius: float, *, merged: bool) -> Tensor:
@@ -24,8 +24,8 @@ def _disc_maps(points: Tensor, present: Tensor, size: Size, radius: float, *, me
     height, width = frame_size(size)
     batch, count = points.shape[:2]
     reach = math.ceil(radius) + 1
-    low, high = points.new_tensor(-reach), points.new_tensor((width - 1 + reach, height - 1 + reach))
-    present = present & torch.isfinite(points).all(-1) & ((points >= low) & (points <= high)).all(-1)
+    high = constant((width - 1 + reach, height - 1 + reach), points)
+    present = present & torch.isfinite(points).all(-1) & ((points >= -reach) & (points <= high)).all(-1)
     points = torch.where(present[..., None], points, torch.zeros_like(points))
 
     steps = torch.arange(-reach, reach + 1, device=points.device)

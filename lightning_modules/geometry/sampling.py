@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lightning_modules.geometry.points import Size, frame_size
+from lightning_modules.geometry.points import Size, constant, frame_size
 
 Padding = Literal["border", "zeros"]
 
@@ -49,7 +49,7 @@ def _check_map(sampling_map: Tensor) -> None:
 
 def _spans(size: Size, like: Tensor) -> Tensor:
     height, width = frame_size(size)
-    return like.new_tensor((max(width - 1, 1), max(height - 1, 1)))
+    return constant((max(width - 1, 1), max(height - 1, 1)), like)
 
 
 def normalize_map(map_pixels: Tensor, size: Size) -> Tensor:
@@ -150,7 +150,7 @@ def resize_flow(flow: Tensor, size: Size, *, align_corners: bool = False) -> Ten
     resized = functional.interpolate(
         flow.movedim(-1, 1), size=(height, width), mode="bilinear", align_corners=align_corners
     )
-    return resized.movedim(1, -1) * flow.new_tensor(ratio)
+    return resized.movedim(1, -1) * constant(ratio, flow)
 
 
 def resize_map(map_pixels: Tensor, size: Size, *, align_corners: bool = False) -> Tensor:

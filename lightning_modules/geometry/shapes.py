@@ -4,7 +4,7 @@ Convention: vertices (B, E, 2), order (x, y), pixels of the frame, pixel centres
 around its centre. Shapes may lie partly or wholly outside the frame.
 
 Everything is computed in the smallest window that holds the shapes of the whole batch, in float64 where the device has
-it; finding the window waits for the device once.
+it; finding the window waits for the device once, unless the whole frame is asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Paint = Callable[[Tensor, Tensor], Tensor]
 """From pixel columns (B, w) and rows (B, h) to values (B, h, w)."""
 
 
-def paint_window(points: Tensor, margin: float, size: Size, paint: Paint) -> Tensor:
+def paint_window(points: Tensor, margin: float, size: Size, paint: Paint, *, whole: bool = False) -> Tensor:
     """Evaluate ``paint`` in a window around the points of each sample and put it into an empty frame.
 
     Args:
@@ -29,6 +29,7 @@ def paint_window(points: Tensor, margin: float, size: Size, paint: Paint) -> Ten
         margin: how far the shape reaches beyond the points, pixels.
         size: frame size.
         paint: called with the pixel columns and rows of the windows, which have one size for the whole batch.
+        whole: paint the whole frame: more work, but no device is waited for; points are then not checked.
 
     Returns:
         (B, 1, H, W) in the dtype of the points, 0 outside the windows; differentiable through ``paint``.
@@ -36,8 +37,12 @@ def paint_window(points: Tensor, margin: float, size: Size, paint: Paint) -> Ten
     Raises:
         ValueError: if a point is not finite.
     """
-    require_finite(points, "points of a shape")
     height, width = frame_size(size)
+    if whole:
+        across = torch.arange(width, device=points.device, dtype=points.dtype).expand(len(points), -1)
+        down = torch.arange(height, device=points.device, dtype=points.dtype).expand(len(points), -1)
+        return paint(across, down).to(points.dtype)[:, None]
+    require_finite(points, "points of a shape")
     with torch.no_grad():
         frame = points.new_tensor((width, height))
         low = torch.minimum((points.amin(1) - margin).floor().clamp(min=0), frame).long()

@@ -24,7 +24,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from lightning_modules.geometry.flow_map import frame_anchors
-from lightning_modules.geometry.points import Size, frame_size, paired_points, plane_points, require_finite
+from lightning_modules.geometry.points import Size, constant, frame_size, paired_points, plane_points, require_finite
 from lightning_modules.geometry.sampling import Padding, map_of, sample
 
 MERGE_DISTANCE: Final = 1e-3
@@ -69,6 +69,8 @@ class SplineBasis:
             sources; without it only the factorisation is reused.
         dtype: of the evaluation on the grid and of the results; None: that of the target, at least float32. float32
             is within 0.003 px of float64.
+        checked: ask whether values are finite and the points determine a spline, which waits for the device. False:
+            they are known to; otherwise what comes out holds NaN or is meaningless.
 
     Raises:
         ValueError: if an option is out of range, a value is not finite, or the points determine no spline.
@@ -84,9 +86,12 @@ class SplineBasis:
         stride: int = 1,
         keep_kernel: bool = False,
         dtype: torch.dtype | None = None,
+        checked: bool = True,
     ) -> None:
         points = plane_points(target, "target")
-        require_finite(points, "target landmarks")
+        self._checked = checked
+        if checked:
+            require_finite(points, "target landmarks")
         if stride < 1 or regularization < 0:
             raise ValueError(f"stride must be >= 1 and regularization >= 0, got {stride} and {regularization}")
         self.size = frame_size(size)
@@ -110,7 +115,7 @@ class SplineBasis:
 
     def _normalized(self, points: Tensor) -> Tensor:
         height, width = self.size
-        center = points.new_tensor(((width - 1) / 2, (height - 1) / 2))
+        center = constant(((width - 1) / 2, (height - 1) / 2), points)
         return (points - center) * (2.0 / max(height, width))
 
     def _merge_rule(self, controls: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,6 +139,10 @@ class SplineBasis:
             (torch.cat((kernel, affine), dim=2), torch.cat((affine.transpose(1, 2), corner), dim=2)), dim=1
         )
         self._factors, self._pivots, _ = torch.linalg.lu_factor_ex(system)
+        if self._checked:
+            self._require_solvable()
+
+    def _require_solvable(self) -> None:
         diagonal = self._factors.detach().diagonal(dim1=-2, dim2=-1).abs()
         weakest = diagonal.amin(-1) / diagonal.amax(-1)
         if not bool((weakest > _SINGULAR).all()):  # also catches NaN
@@ -218,7 +227,8 @@ class SplineBasis:
         source, target = paired_points(source, self._target)
         if len(target) != len(self._target):
             raise ValueError(f"{len(source)} sources do not go with a basis of {len(self._target)} targets")
-        require_finite(source, "source landmarks")
+        if self._checked:
+            require_finite(source, "source landmarks")
         with torch.autocast(source.device.type, enabled=False):
             values = self._for_solving(source) - self._for_solving(target)
             anchors = self._controls.shape[1] - self._landmark_count

@@ -14,7 +14,7 @@ from torch import Tensor
 _HAIR: Final = 1e-6  # of the frame: 1e-4 px at its border
 
 
-def _label_map(corners: Tensor, size: tuple[int, int]) -> Tensor:
+def label_map(corners: Tensor, size: tuple[int, int], *, everywhere: bool | None = None) -> Tensor:
     """Which triangle each pixel lies in, for triangles that tile the frame.
 
     Each triangle marks, in every pixel row it crosses, the first pixel at or right of its left border; the marks are
@@ -24,6 +24,8 @@ def _label_map(corners: Tensor, size: tuple[int, int]) -> Tensor:
     Args:
         corners: (B, T, 3, 2) pixels; empty triangles mark nothing.
         size: (height, width).
+        everywhere: look at all rows of all triangles, not only at those that they cross: more work, but how much is
+            known beforehand, so that no device is waited for. None: on a CPU False, elsewhere True.
 
     Returns:
         (B, H, W) int32 triangle numbers.
@@ -38,7 +40,12 @@ def _label_map(corners: Tensor, size: tuple[int, int]) -> Tensor:
     rows = torch.arange(height, device=corners.device, dtype=corners.dtype)
     rows = center_y + (rows - center_y) * (1 - _HAIR)
     crossed = (rows >= high[..., None, 1]) & (rows < low[..., None, 1])  # (B, T, H)
-    sample, triangle, row = crossed.nonzero(as_tuple=True)
+    if everywhere if everywhere is not None else crossed.device.type != "cpu":
+        along = [torch.arange(length, device=corners.device) for length in crossed.shape]
+        sample, triangle, row = torch.meshgrid(*along, indexing="ij")
+    else:
+        sample, triangle, row = crossed.nonzero(as_tuple=True)
+        crossed = crossed.new_ones(())
     at = rows[row]
 
     def slope(a: Tensor, b: Tensor) -> Tensor:
@@ -49,10 +56,10 @@ def _label_map(corners: Tensor, size: tuple[int, int]) -> Tensor:
     ends = ((high, low), (high, middle), (middle, low))
     edges = torch.cat([torch.cat((a, slope(a, b)[..., None]), dim=-1) for a, b in ends], dim=-1)
     edge = edges[sample, triangle]
-    upper = at < edge[:, 7]
-    short = torch.where(upper[:, None], edge[:, 3:6], edge[:, 6:9])
-    long_x = edge[:, 0] + (at - edge[:, 1]) * edge[:, 2]
-    short_x = short[:, 0] + (at - short[:, 1]) * short[:, 2]
+    upper = at < edge[..., 7]
+    short = torch.where(upper[..., None], edge[..., 3:6], edge[..., 6:9])
+    long_x = edge[..., 0] + (at - edge[..., 1]) * edge[..., 2]
+    short_x = short[..., 0] + (at - short[..., 1]) * short[..., 2]
 
     def first_column(border: Tensor) -> Tensor:
         return torch.ceil((border - center_x) * (1 / (1 - _HAIR)) + center_x).clamp(0, width).long()
@@ -61,7 +68,7 @@ def _label_map(corners: Tensor, size: tuple[int, int]) -> Tensor:
 
     # A mark holds its column in the high bits, so that the running maximum along a row is the last mark so far.
     bits = count.bit_length()
-    start = torch.where(start < stop, start, width)  # spans without a pixel go to an extra column
+    start = torch.where((start < stop) & crossed, start, width)  # spans without a pixel go to an extra column
     codes = torch.zeros((batch, height, width + 1), dtype=torch.int32, device=corners.device)
     codes[sample, row, start] = ((start << bits) | triangle).to(torch.int32)
     return codes[..., :width].cummax(dim=-1).values & ((1 << bits) - 1)
@@ -103,7 +110,7 @@ def rasterised_flow(corners: Tensor, flow: Tensor, size: tuple[int, int], dtype:
     gradient, constant = _affine_pieces(corners, flow)
     with torch.no_grad():
         first = torch.arange(batch, device=corners.device, dtype=torch.int32)[:, None, None] * count
-        labels = (_label_map(corners, size) + first).flatten()
+        labels = (label_map(corners, size) + first).flatten()
     columns = torch.arange(width, device=corners.device, dtype=dtype)
     rows = torch.arange(height, device=corners.device, dtype=dtype)[:, None]
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lightning_modules.geometry.alignment import CHIN_SHARE, FACE_WIDTH_SHARE
 from lightning_modules.geometry.part_masks import face_extents
+from lightning_modules.geometry.points import constant
 
 FACE_LEFT: Final = 0.15
 FACE_TOP: Final = 0.20
@@ -36,7 +37,7 @@ def face_square(size: int, like: Tensor) -> Tensor:
     Returns:
         (1, 3). At 256 published data use whole pixels within half a pixel of it.
     """
-    return like.new_tensor([[FACE_LEFT * size, FACE_TOP * size, FACE_SIDE * size]])
+    return constant((FACE_LEFT * size, FACE_TOP * size, FACE_SIDE * size), like)[None]
 
 
 def landmark_window(landmarks: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from lightning_modules.geometry.points import constant
 from lightning_modules.losses.face_window import WindowChoice, chosen_window, crop_square
 from lightning_modules.losses.precision import in_full_precision
 
@@ -45,7 +46,7 @@ def identity_crop(
     if drawing.shape[1] not in (1, 3):
         raise ValueError(f"a drawing has 1 or 3 channels, got {tuple(drawing.shape)}")
     if luminance and drawing.shape[1] == 3:
-        drawing = (drawing * drawing.new_tensor(LUMINANCE)[:, None, None]).sum(1, keepdim=True)
+        drawing = (drawing * constant(LUMINANCE, drawing)[:, None, None]).sum(1, keepdim=True)
     crop = crop_square(drawing, window, size, "bilinear", align_corners=True)
     return crop.expand(-1, 3, -1, -1)
 

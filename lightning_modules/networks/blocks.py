@@ -40,7 +40,7 @@ def instance_normalization(features: Tensor) -> Tensor:
     if features.device.type != "cpu" or features.is_contiguous():
         return functional.instance_norm(features)
     if torch.is_grad_enabled() and features.requires_grad and not torch.compiler.is_compiling():
-        return torch.cat([functional.batch_norm(sample, None, None, training=True) for sample in features.split(1)])
+        return torch.cat([functional.batch_norm(sample, None, None, training=True) for sample in torch.split(features, 1)])
     return functional.group_norm(features, features.shape[1])
 
 
