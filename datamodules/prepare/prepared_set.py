@@ -29,20 +29,21 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
-def check_destination(source: Path, destination: Path) -> None:
+def check_destination(source: Path | None, destination: Path) -> None:
     """Make sure that a set can be written to a folder without touching what it is made from.
 
     Raises:
         OutputError: the destination is the source, lies inside it or around it, is a file, or cannot be written.
     """
-    inner, outer = destination.resolve(), source.resolve()
-    remedy = "choose a folder outside of the source"
-    if inner == outer:
-        raise OutputError("is the source itself, and sources are never changed", remedy, destination)
-    if inner.is_relative_to(outer):
-        raise OutputError(f"lies inside the source {source}, which is never changed", remedy, destination)
-    if outer.is_relative_to(inner):
-        raise OutputError(f"has the source {source} inside", remedy, destination)
+    if source is not None:
+        inner, outer = destination.resolve(), source.resolve()
+        remedy = "choose a folder outside of the source"
+        if inner == outer:
+            raise OutputError("is the source itself, and sources are never changed", remedy, destination)
+        if inner.is_relative_to(outer):
+            raise OutputError(f"lies inside the source {source}, which is never changed", remedy, destination)
+        if outer.is_relative_to(inner):
+            raise OutputError(f"has the source {source} inside", remedy, destination)
     if destination.exists() and not destination.is_dir():
         raise OutputError("is a file", "name a folder", destination)
     check_folder_of(destination / SET_NAME)

@@ -70,7 +70,7 @@ def plan_files(
 
 def prepare_set(
     builder: SetBuilder,
-    source: Path,
+    source: Path | None,
     destination: Path,
     *,
     workers: int,
@@ -81,7 +81,7 @@ def prepare_set(
 
     Args:
         builder: of the kind wanted.
-        source: never changed.
+        source: never changed; None if the set is made by rule, from no source.
         destination: folder of the set.
         workers: number of processes; 0 works in this one.
         contact_sheets: whether to write pages to look at.
