@@ -8,12 +8,15 @@ multiple of 4.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Final, Self
 
 import torch
 from torch import Tensor
+
+from lightning_modules.geometry.flow_map import Anchors, triangulated_targets
 
 NOSE: Final = 0
 """Channel of the nose in part masks."""
@@ -39,6 +42,29 @@ class PortraitSample:
     non_adjacent: Tensor
     key: str = ""
     """Address of the sample, such as ``"seed 0 cycle 2 index 17: photo 031, drawing 007"``."""
+
+
+@dataclass(frozen=True, eq=False)
+class TargetTriangles:
+    """Triangulations of a batch's target landmarks: what flow map B needs the CPU for, done where batches are made."""
+
+    targets: Tensor
+    """The landmarks that they belong to: the very tensor in the batch, so that none are taken for other landmarks."""
+    frame: Tensor
+    """For ``anchors="frame"``: (B, 2, T, 3), see :func:`.flow_map.triangulated_targets`."""
+    official: Tensor
+    """For ``anchors="official"``."""
+
+    @classmethod
+    def of(cls, targets: Tensor, size: int) -> Self:
+        """Triangulate the target landmarks of a batch, (B, 2, 68, 2) pixels on the CPU, for pictures of side ``size``.
+
+        Raises:
+            ValueError: if a landmark is not finite.
+        """
+        flat = targets.float().flatten(0, 1)
+        frame, official = (triangulated_targets(flat, size, anchors=choice) for choice in ("frame", "official"))
+        return cls(targets, *(found.view(*targets.shape[:2], -1, 3) for found in (frame, official)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +96,8 @@ class PortraitBatch:
     """Two frames of two different clips: (B, 2, C, S, S)."""
     sample_keys: tuple[str, ...] = ()
     """B addresses, for the report on a step that went wrong."""
+    target_triangles: TargetTriangles | None = None
+    """Made by :func:`stack_samples`. Without it the step triangulates itself, for which it waits for the device."""
 
     def __len__(self) -> int:
         """Number of samples B."""
@@ -84,15 +112,26 @@ class PortraitBatch:
         """Address of every sample, B strings (empty ones where the data set gives none)."""
         return self.sample_keys or ("",) * len(self)
 
+    def triangles(self, anchors: Anchors) -> Tensor | None:
+        """Triangulations of the target landmarks, (B, 2, T, 3), if they were made for these very landmarks."""
+        made = self.target_triangles
+        return getattr(made, anchors) if made is not None and made.targets is self.target_landmarks else None
+
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Self:
         """The same batch on a device."""
-        moved = {name: getattr(self, name).to(device, non_blocking=non_blocking) for name in TENSOR_FIELDS}
-        return type(self)(**moved, sample_keys=self.sample_keys)
+        return self._with(lambda values: values.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Self:
         """The same batch in page-locked memory, from where it can be copied to a GPU while the GPU works."""
-        pinned = {name: getattr(self, name).pin_memory() for name in TENSOR_FIELDS}
-        return type(self)(**pinned, sample_keys=self.sample_keys)
+        return self._with(lambda values: values.pin_memory())
+
+    def _with(self, change: Callable[[Tensor], Tensor], keys: tuple[str, ...] | None = None) -> Self:
+        """The same batch with every tensor changed, each once, so that triangles stay with their landmarks."""
+        changed = {name: change(getattr(self, name)) for name in TENSOR_FIELDS}
+        made = self.target_triangles if self.triangles("frame") is not None else None
+        if made is not None:
+            made = TargetTriangles(changed["target_landmarks"], change(made.frame), change(made.official))
+        return type(self)(**changed, sample_keys=self.sample_keys if keys is None else keys, target_triangles=made)
 
     def split(self, parts: int) -> list[Self]:
         """Cut into micro-batches of consecutive samples, views of this one, as even as possible.
@@ -102,13 +141,10 @@ class PortraitBatch:
         """
         bounds = [len(self) * index // min(parts, len(self)) for index in range(min(parts, len(self)) + 1)]
         cuts = [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
-        return [
-            type(self)(**{name: getattr(self, name)[cut] for name in TENSOR_FIELDS}, sample_keys=self.sample_keys[cut])
-            for cut in cuts
-        ]
+        return [self._with(operator.itemgetter(cut), self.sample_keys[cut]) for cut in cuts]
 
 
-TENSOR_FIELDS: Final = tuple(field.name for field in fields(PortraitBatch) if field.name != "sample_keys")
+TENSOR_FIELDS: Final = tuple(field.name for field in fields(PortraitBatch) if field.type == "Tensor")
 """Names of the fields of a batch that hold tensors."""
 
 
@@ -122,7 +158,8 @@ def stack_samples(samples: Sequence[PortraitSample]) -> PortraitBatch:
         The batch.
 
     Raises:
-        ValueError: if there is no sample, or shapes differ; names the field.
+        ValueError: if there is no sample, shapes differ (names the field), or a landmark is not finite (names the
+            sample).
     """
     if not samples:
         raise ValueError("a batch needs at least one sample")
@@ -133,4 +170,10 @@ def stack_samples(samples: Sequence[PortraitSample]) -> PortraitBatch:
         if len(shapes) > 1:
             raise ValueError(f"samples of one batch must be of one shape, {name} has {sorted(shapes)}")
         stacked[name] = torch.stack(values)
-    return PortraitBatch(**stacked, sample_keys=tuple(sample.key for sample in samples))
+    for sample in samples:
+        for name in ("landmarks", "target_landmarks"):
+            if not bool(torch.isfinite(getattr(sample, name)).all()):
+                raise ValueError(f"{name} of the sample {sample.key!r} hold values that are not finite")
+    triangles = TargetTriangles.of(stacked["target_landmarks"], stacked["photo"].shape[-1])
+    keys = tuple(sample.key for sample in samples)
+    return PortraitBatch(**stacked, sample_keys=keys, target_triangles=triangles)

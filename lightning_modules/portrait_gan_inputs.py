@@ -178,7 +178,8 @@ class PortraitInputs:
         """Inputs of one generator pass for both targets, the warps of the losses, and what to blend the drawing with.
 
         Args:
-            batch: B samples.
+            batch: B samples. With triangles of their targets, as :func:`.batches.stack_samples` makes them, landmarks
+                are not checked again and no device is waited for.
             flow_regression: flow map A; without it, flow map B takes its place everywhere (and is then used twice).
         """
         with torch.autocast(batch.photo.device.type, enabled=False):
@@ -186,7 +187,9 @@ class PortraitInputs:
             landmarks = batch.landmarks.float()
             source = landmarks.repeat(2, 1, 1)
             target = both_targets(batch.target_landmarks).float()
-            map_b = interpolated_flow_map(source, target, size, anchors=self.recipe.anchors)
+            made = batch.triangles(self.recipe.anchors)
+            triangles = None if made is None else both_targets(made)
+            map_b = interpolated_flow_map(source, target, size, anchors=self.recipe.anchors, triangles=triangles)
             radius = max(1, round(self.recipe.disc_radius * size / 256))
             discs = landmark_discs(torch.cat((landmarks, target)), size, radius, value_range=(-1.0, 1.0))
             if flow_regression is None:
@@ -203,7 +206,7 @@ class PortraitInputs:
             )
             # One factorisation and one kernel serve the warps to both targets.
             carries_mask = self.separate_foreground and self.recipe.mask_warp == "spline"
-            basis = SplineBasis(target, size, keep_kernel=carries_mask)
+            basis = SplineBasis(target, size, keep_kernel=carries_mask, checked=made is None)
             starts = torch.cat((landmarks, target[: len(batch)]))
             warps = Warps(*basis.sampling_map(starts).chunk(2))
             if not self.separate_foreground:
