@@ -241,7 +241,7 @@ def test_plausibility(portrait_face):
 
 
 def test_import_is_silent_quick_and_without_torch(tmp_path, astronaut):
-    """From a cold process, warnings as errors: nothing on the error stream, no torch, one face."""
+    """From a cold process, warnings as errors: nothing on the error stream, neither torch nor matplotlib, one face."""
     path = tmp_path / "astronaut.png"
     from PIL import Image
 
@@ -254,7 +254,7 @@ def test_import_is_silent_quick_and_without_torch(tmp_path, astronaut):
         "photo = read_photo(sys.argv[1])\n"
         "faces = make_face_analyzer().find_faces(photo.rgb)\n"
         "make_matter().matte(photo.rgb)\n"
-        "print(len(faces), 'torch' in sys.modules)\n"
+        "print(len(faces), 'torch' in sys.modules, 'matplotlib' in sys.modules)\n"
     )
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", script, str(path)],
@@ -263,7 +263,21 @@ def test_import_is_silent_quick_and_without_torch(tmp_path, astronaut):
         check=False,
         timeout=60,
     )
-    assert (result.returncode, result.stdout, result.stderr) == (0, "1 False\n", "")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "1 False False\n", "")
+
+
+def test_the_drawing_helpers_come_when_somebody_asks_for_them():
+    script = (
+        "import sys\n"
+        "from lightning_modules.faces.mediapipe_graphs import import_mediapipe\n"
+        "helpers = import_mediapipe().solutions.drawing_utils\n"
+        "print('matplotlib' in sys.modules, hasattr(helpers, '__wrapped__'), 'matplotlib' in sys.modules)\n"
+        "print(helpers.DrawingSpec(thickness=3).thickness, 'matplotlib' in sys.modules)\n"
+        "import mediapipe\n"
+        "print(mediapipe.solutions.drawing_styles.get_default_face_mesh_contours_style() is not None)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (result.returncode, result.stdout) == (0, "False False False\n3 True\nTrue\n"), result.stderr
 
 
 def test_missing_mediapipe_names_the_command(monkeypatch):
