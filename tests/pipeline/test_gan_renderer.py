@@ -14,7 +14,9 @@ from experiments.__main__ import main
 from experiments.demo import DEMO_PHOTO, DEMO_SPEECH
 from lightning_modules.batches import PortraitBatch
 from lightning_modules.errors import ConfigError
-from lightning_modules.export.generator_file import save_generator
+from lightning_modules.export.generator_file import GeneratorTraining, save_generator
+from lightning_modules.export.network_file import save_network
+from lightning_modules.networks.landmark_flow import LandmarkFlow
 from lightning_modules.networks.portrait_generator import PortraitGenerator
 from lightning_modules.pipeline.animation_job import AnimationJob
 from lightning_modules.pipeline.gan_renderer import GanRenderer
@@ -143,8 +145,18 @@ def test_a_bad_weight_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert list(tmp_path.iterdir()) == [bad]
 
 
-def test_an_exported_generator_makes_a_video(tmp_path: Path) -> None:
-    weights = save_generator(tiny(), tmp_path / "g.safetensors")
+def test_an_exported_generator_makes_a_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the flow regression that it was trained with, and not without."""
+    training = GeneratorTraining(flow_a="regressed", image_size=64)
+    weights = save_generator(tiny(), tmp_path / "g.safetensors", training)
+    flow = save_network(
+        "flow_regression", LandmarkFlow("residual_unet", width=2, levels=2, widest=4), tmp_path / "f.safetensors"
+    )
     words = ["animate", str(DEMO_PHOTO), str(DEMO_SPEECH), "-o", str(tmp_path / "x.mp4"), "--renderer", "gan"]
-    assert main([*words, "--weights", str(weights), "--size", "128", "--fps", "2", "--quiet", "--no-cache"]) == 0
+    words += ["--weights", str(weights), "--size", "128", "--fps", "2", "--no-cache"]
+    assert main([*words, "--quiet"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "trained with a flow regression" in line
+    assert main([*words, "--flow-weights", str(flow)]) == 0
+    assert "trained at 64 pixels and draws 128 here" in capsys.readouterr().err
     assert (tmp_path / "x.mp4").stat().st_size > 1000
