@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lightning_modules.errors import ConfigError
+from lightning_modules.export.landmark_checkpoint import networks_record, statistics_record
 from lightning_modules.losses.landmark_displacement import as_points
 from lightning_modules.losses.landmark_objective import LandmarkObjective
 from lightning_modules.losses.motion_adversarial import motion_discriminator_loss, motion_generator_loss
@@ -258,8 +259,14 @@ class AudioToLandmark(LightningModule):
     # State ---------------------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the counters, as plain numbers."""
-        checkpoint[_STATE] = {"windows_seen": self.windows_seen, "updates": dict(self.updates), "stage": self.stage}
+        """Keep the counters, what builds the networks, and the statistics of the data: plain values, for the export."""
+        checkpoint[_STATE] = {
+            "windows_seen": self.windows_seen,
+            "updates": dict(self.updates),
+            "stage": self.stage,
+            **networks_record(self.content_branch, self.speaker_branch),
+            "statistics": statistics_record(getattr(self.trainer, "datamodule", None)),
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the counters up again.

@@ -17,10 +17,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from lightning_modules.errors import ConfigError, WeightsError
+from lightning_modules.networks.content_branch import ContentBranch
 from lightning_modules.networks.frozen.mobilefacenet import MobileFaceNet
 from lightning_modules.networks.frozen.sphereface import SphereFace
 from lightning_modules.networks.landmark_flow import LandmarkFlow
 from lightning_modules.networks.portrait_generator import PortraitGenerator
+from lightning_modules.networks.speaker_branch import SpeakerBranch
 from lightning_modules.pipeline.atomic_files import atomic_path
 from lightning_modules.weights.checkpoint_file import HEADER, read_weight_file
 
@@ -70,6 +72,15 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
     ),
     "flow_regression": NetworkKind(
         LandmarkFlow, {"architecture": _name} | dict.fromkeys(("width", "levels", "widest"), _number)
+    ),
+    "content_branch": NetworkKind(
+        ContentBranch,
+        dict.fromkeys(("features", "prior_width", "prior_features", "hidden", "layers", "head_width"), _number),
+    ),
+    "speaker_branch": NetworkKind(
+        SpeakerBranch,
+        dict.fromkeys(("features", "hidden", "layers", "embedding", "code", "noise", "width", "heads"), _number)
+        | dict.fromkeys(("blocks", "feed_forward", "head_width", "longest"), _number),
     ),
     "mobilefacenet": NetworkKind(MobileFaceNet),
     "sphereface": NetworkKind(SphereFace),
