@@ -1,0 +1,401 @@
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules.datasets.speech_samples import SpeechSegments
+from datamodules.datasets.speech_store import load_store
+from datamodules.prepare.manifest import write_manifest
+from datamodules.prepare.sources import Terms
+from datamodules.prepare.speech_set import SpeechSource, read_speech, speech_entries, write_speech
+from datamodules.resumable_loader import ResumableLoader
+from datamodules.samplers import SampleAddress
+from datamodules.speech_augmentation import SpeechAugmentation, _centres
+from datamodules.speech_landmarks import SpeechLandmarksDataModule
+from datamodules.speech_split import SpeechFolder, in_common, split_entries
+from lightning_modules.audio.blinks import close_lids
+from lightning_modules.audio.head_motion import head_motion, poses
+from lightning_modules.audio.log_mel import log_mel
+from lightning_modules.audio.prosody import Prosody
+from lightning_modules.errors import ConfigError, PreparedSetError
+from lightning_modules.geometry.head_pose import apply_pose
+from lightning_modules.speech_batches import SpeechBatch, stack_speech_samples
+
+OFF = {"chance": 0.0, "static": 0.0}
+
+
+def write_set(folder, records):
+    """Write records, given by id, as a prepared set."""
+    for number, (name, record) in enumerate(records.items()):
+        source = SpeechSource(f"{name}.wav", "", Terms("CC0"))
+        write_speech(folder / "records", name, record, source=source, fingerprint=str(number), tools={})
+    write_manifest(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, make_record):
+    """Two voices, three sentences and a face for each record; one second each, one sentence of two."""
+    records = {}
+    for number, (voice, sentence) in enumerate(itertools.product("ab", ("one", "two", "long"))):
+        record = make_record(
+            seconds=2.0 if sentence == "long" else 1.0,
+            seed=number,
+            voice=voice,
+            sentence=sentence,
+            face=f"face {number}",
+        )
+        record.pose[:] = poses(head_motion(Prosody(), len(record), seed=number), record.static)
+        lids = np.abs(np.sin(np.arange(len(record)) / 9)).astype(np.float32)
+        records[f"{voice}-{sentence}"] = make_record(
+            **{**vars(record), "seconds": record.duration, "seed": number, "lids": lids}
+        )
+    return write_set(tmp_path_factory.mktemp("speech"), records)
+
+
+def data(folder, **options):
+    chosen = {"windows": 5, "batch_size": 4, "samples_per_epoch": 24, "seed": 3, **options}
+    source = SpeechFolder(folder, hold_out=chosen.pop("hold_out", {"sentence": ["two"]}))
+    return SpeechLandmarksDataModule([source], **chosen)
+
+
+def keys(batches):
+    return [key for batch in batches for key in batch.keys()]  # noqa: SIM118 - a batch is no dict
+
+
+def frames_of(module, batch):
+    """The frame at which each window begins: what the made-up mel says in band 0, (B, N, 18)."""
+    raw = batch.windows[..., 0] * module.feature_std[0] + module.feature_mean[0]
+    return (1000 * raw).round()
+
+
+@pytest.mark.parametrize("order", ["random", "segments"])
+def test_batches_have_their_shapes_and_windows_their_landmarks(folder, order):
+    module = data(folder, order=order)
+    batches = list(module.train_dataloader())
+    assert len(batches) == 6
+    for batch in batches:
+        assert isinstance(batch, SpeechBatch)
+        assert batch.windows.shape == (4, 5, 18, 80)
+        assert batch.static.shape == (4, 204)
+        assert batch.target.shape == (4, 5, 204)
+        assert batch.embedding.shape == (4, 256)
+        torch.testing.assert_close(batch.embedding.norm(dim=1), torch.ones(4))
+        # The chin of the made-up records moves with the frame number that is in band 0 of the mel.
+        frame = frames_of(module, batch)
+        chin = batch.displacement[..., 8 * 3 + 1]
+        torch.testing.assert_close(1000 * chin, frame[:, :, 0], atol=0.01, rtol=0)
+        inside = frame[:, :, 1:] > 0
+        steps = frame.diff(dim=2)
+        assert (steps[inside] == 1).all()
+        if order == "segments":
+            assert (frame[:, 1:, 0] - frame[:, :-1, 0] == 1).all()
+
+
+def test_behind_the_end_there_is_silence(folder):
+    module = data(folder, hold_out={})
+    store = module._store("training")
+    last = store.records[0].frames - 1
+    windows = store.windows(0, torch.tensor([last]))
+    assert windows[0, 0, 0] == pytest.approx(last / 1000)
+    assert (windows[0, 1:] == -0.16).all()
+
+
+def test_features_are_normalised_by_the_training_part(folder):
+    module = data(folder)
+    frames = np.concatenate([read_speech(e.folder).mel for e in module.splits[0].training])
+    np.testing.assert_allclose(module.feature_mean, frames.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(module.feature_std, frames.std(axis=0, ddof=1), rtol=1e-4)
+    given = data(folder, feature_mean=[0.5] * 80, feature_std=[2.0] * 80)
+    one, other = next(iter(module.train_dataloader())), next(iter(given.train_dataloader()))
+    torch.testing.assert_close(one.windows * module.feature_std + module.feature_mean, other.windows * 2.0 + 0.5)
+
+
+def test_full_landmarks_are_those_of_the_records(folder):
+    store = load_store(speech_entries(folder))
+    for number, stored in enumerate(store.records):
+        record = read_speech(stored.entry.folder)
+        expected = apply_pose(close_lids(record.registered, record.lids), record.pose)
+        found = store.full(number, torch.arange(stored.frames)).reshape(-1, 68, 3)
+        np.testing.assert_allclose(found, expected, atol=2e-6)
+        registered = store.registered(number, torch.arange(stored.frames)).reshape(-1, 68, 3)
+        np.testing.assert_allclose(registered, record.registered, atol=1e-6)
+
+
+def test_half_precision_halves_the_landmarks_and_hardly_moves_them(folder):
+    whole, half = (load_store(speech_entries(folder), half_precision=half) for half in (False, True))
+    rows = torch.arange(60)
+    assert half.displacement.dtype == torch.float16
+    assert 0 < (whole.registered(1, rows) - half.registered(1, rows)).abs().max() < 2e-4
+    assert half.bytes < whole.bytes
+
+
+def test_a_sound_that_many_faces_share_is_kept_once(tmp_path, make_record):
+    records = {f"face-{k}": make_record(seconds=1.0, face=str(k)) for k in range(3)}
+    store = load_store(speech_entries(write_set(tmp_path / "set", {**records, "other": make_record(seed=1)})))
+    assert store.features.shape == (2 * (63 + 17), 80)
+    assert [record.features for record in store.records] == [0, 0, 0, 80]
+
+
+def test_another_content_feature_is_computed_from_the_sound(folder):
+    def content(samples):
+        return np.full((len(samples) // 256 + 1, 80), len(samples) / 1e6, np.float32)
+
+    module = data(folder, content=content, hold_out={})
+    store = module._store("training")
+    assert store.features.shape == (sum(r.frames + 17 for r in store.records), 80)
+    assert store.features.max() == pytest.approx((32000 + 17 * 256) / 1e6)
+    with pytest.raises(ConfigError, match="augmentation works on the log-mel"):
+        data(folder, content=content, augmentation=SpeechAugmentation())
+    with pytest.raises(ValueError, match="content features must be"):
+        data(folder, content=log_mel_of_nothing)._store("training")
+
+
+def log_mel_of_nothing(samples):
+    return np.zeros((3, 80), np.float32)
+
+
+def test_samples_are_a_function_of_their_address(folder):
+    changes = SpeechAugmentation()
+    one, other = (data(folder, augmentation=changes).samples() for _ in range(2))
+    for address in (SampleAddress(0, 5), SampleAddress(2, 5), SampleAddress(0, 6)):
+        first, second = one[address], other[address]
+        assert first.key == second.key
+        assert torch.equal(first.windows, second.windows)
+        assert torch.equal(first.target, second.target)
+    assert not torch.equal(one[SampleAddress(0, 5)].windows, one[SampleAddress(1, 5)].windows)
+    assert not torch.equal(
+        one[SampleAddress(0, 5)].windows, data(folder, seed=4).samples()[SampleAddress(0, 5)].windows
+    )
+
+
+def test_two_ranks_share_one_stream(folder):
+    samples = data(folder).samples()
+
+    def loader(rank, world):
+        return ResumableLoader(
+            samples, stack_speech_samples, size=24, batch_size=2, batches=24 // (2 * world), seed=3, rank=rank,
+            world_size=world,
+        )  # fmt: skip
+
+    alone = keys(loader(0, 1))
+    both = [keys(loader(rank, 2)) for rank in (0, 1)]
+    assert [both[k % 2][k // 2] for k in range(24)] == alone
+    assert len(set(alone)) == 24
+
+
+def test_a_run_goes_on_with_the_next_sample(folder):
+    whole = data(folder)
+    first, second = keys(whole.train_dataloader()), keys(whole.train_dataloader())  # the second loader begins anew
+    assert first == second
+    passes = whole.train_dataloader()
+    expected = keys(passes) + keys(passes)
+    assert len(set(expected)) == 48
+    broken = data(folder)
+    loader = broken.train_dataloader()
+    stream = iter(loader)
+    seen = keys(next(stream) for _ in range(4))
+    state = broken.state_dict()
+    assert state == {"seed": 3, "size": 24, "samples": 16}
+    resumed = data(folder)
+    resumed.load_state_dict(state)
+    again = resumed.train_dataloader()
+    assert seen + keys(again)[:8] == expected[:24]
+    with pytest.raises(ConfigError, match="trained with seed 3 and 24 samples"):
+        data(folder, seed=4).load_state_dict(state)
+    with pytest.raises(ConfigError, match="trained with seed 3 and 24 samples"):
+        data(folder, samples_per_epoch=25).load_state_dict(state)
+
+
+def test_a_cycle_goes_evenly_through_everything(folder):
+    module = data(folder, samples_per_epoch=240, hold_out={})
+    counts = Counter(key.split(": ")[1] for key in keys(module.train_dataloader()))
+    # Four records of 63 frames and two of 126 are 504 frames.
+    for name, count in counts.items():
+        assert count == pytest.approx(240 * (126 if "long" in name else 63) / 504, abs=1.5)
+
+
+def test_sets_are_mixed_by_weight(folder, tmp_path, make_record):
+    other = write_set(tmp_path / "other", {"only": make_record(seed=9, voice="c")})
+    folders = [SpeechFolder(folder, weight=1.0), SpeechFolder(other, weight=3.0)]
+    module = SpeechLandmarksDataModule(folders, windows=2, batch_size=8, samples_per_epoch=160)
+    counts = Counter("only" in key for key in keys(module.train_dataloader()))
+    assert counts[True] == pytest.approx(120, abs=1)
+
+
+def test_nothing_that_is_held_out_is_trained_on(folder):
+    module = data(folder, hold_out={"sentence": ["t*"], "voice": ["b"]})
+    split = module.splits[0]
+    assert [entry.id for entry in split.training] == ["a-long", "a-one"]
+    assert [entry.id for entry in split.validation] == ["b-two"]
+    assert sorted(entry.id for entry in split.left_out) == ["a-two", "b-long", "b-one"]
+    assert in_common(split.training, split.validation) == {"voice": (), "face": (), "sentence": ()}
+    trained = {key.split(": ")[1] for key in keys(module.train_dataloader())}
+    validated = {key.split(" from")[0] for key in keys(module.val_dataloader())}
+    assert trained == {"a-long", "a-one"}
+    assert validated == {"b-two"}
+
+
+def test_shares_are_held_out_by_name(folder):
+    entries = speech_entries(folder) * 1
+    split = split_entries(entries, SpeechFolder(folder, hold_out={"face": ["50%"]}))
+    assert in_common(split.training, split.validation)["face"] == ()
+    assert len(split.training) + len(split.validation) == 6
+    again = split_entries(entries[:4], SpeechFolder(folder, hold_out={"face": ["50%"]}))
+    assert set(again.training) <= set(split.training)  # a name keeps its side when others come and go
+
+
+@pytest.mark.parametrize(
+    ("hold_out", "message"),
+    [
+        ({"sentence": ["nobody"]}, "none of 6 records of .* to validate on"),
+        ({"voice": ["*"]}, "none of 6 records of .* to train on"),
+        ({"take": ["one"]}, "take: \\['one'\\]"),
+        ({"voice": "ab"}, "voice: 'ab'"),
+        ({"voice": ["0%"]}, "out of range"),
+        ({"voice": ["ten%"]}, "is no share"),
+    ],
+)
+def test_a_hold_out_that_cannot_be_is_refused(folder, hold_out, message):
+    with pytest.raises(ConfigError, match=message):
+        _ = data(folder, hold_out=hold_out).splits
+
+
+def test_a_set_can_be_for_validation_only(folder, tmp_path, make_record):
+    other = write_set(tmp_path / "other", {"real": make_record(seed=9)})
+    folders = [SpeechFolder(folder), SpeechFolder(other, validate_only=True)]
+    module = SpeechLandmarksDataModule(folders, windows=2, batch_size=8, samples_per_epoch=16)
+    assert {key.split(" from")[0] for key in keys(module.val_dataloader())} == {"real"}
+    with pytest.raises(ConfigError, match="no set is left to train on"):
+        _ = SpeechLandmarksDataModule(folders[1:]).splits
+
+
+def test_validation_walks_through_the_records(folder):
+    module = data(folder, hold_out={"sentence": ["long"]}, validation_windows=50, batch_size=16)
+    batches = list(module.val_dataloader())
+    assert keys(batches) == [f"{voice}-long from frame {first}" for voice in "ab" for first in (0, 50, 76)]
+    frame = torch.cat([frames_of(module, batch)[:, :, 0] for batch in batches])
+    np.testing.assert_array_equal(frame[:3], [range(50), range(50, 100), range(76, 126)])
+    assert keys(module.val_dataloader()) == keys(batches)
+    few = data(folder, hold_out={"sentence": ["long"]}, validation_windows=50, validation_segments=2)
+    assert keys(few.val_dataloader()) == ["a-long from frame 0", "b-long from frame 76"]
+    assert data(folder, hold_out={}).val_dataloader() == []
+
+
+def test_segments_longer_than_a_record_hold_its_end(folder):
+    store = load_store(speech_entries(folder)[1:2])
+    statistics = {"mean": torch.zeros(80), "deviation": torch.ones(80)}
+    segments = SpeechSegments(store, windows=100, target="registered", most=9, **statistics)
+    assert len(segments) == 1
+    sample = segments[SampleAddress(0, 0)]
+    assert torch.equal(sample.target[62], sample.target[99])
+    assert torch.equal(sample.windows[62], sample.windows[99])
+    long = data(folder, order="segments", windows=100, hold_out={"sentence": ["long"]}).samples()[SampleAddress(0, 0)]
+    assert long.target.shape == (100, 204)
+
+
+def test_embeddings_are_needed_for_segments(tmp_path, make_record):
+    bare = write_set(tmp_path / "bare", {"one": make_record(speaker_embedding=None)})
+    with pytest.raises(PreparedSetError, match="has no speaker embedding"):
+        data(bare, order="segments", hold_out={}).setup()
+    batch = next(iter(data(bare, hold_out={}).train_dataloader()))
+    assert (batch.embedding == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"windows": 0}, "windows is 0"),
+        ({"seed": -1}, "seed is -1"),
+        ({"order": "sorted"}, "order is 'sorted'"),
+        ({"feature_mean": [0.0] * 80}, "only one of"),
+        ({"feature_mean": [0.0] * 3, "feature_std": [1.0] * 3}, "not 80 numbers"),
+        ({"feature_mean": [0.0] * 80, "feature_std": [0.0] * 80}, "not 80 numbers"),
+    ],
+)
+def test_wrong_choices_are_refused(folder, options, message):
+    with pytest.raises(ConfigError, match=message):
+        data(folder, **options)
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path):
+    with pytest.raises(PreparedSetError, match="is missing"):
+        _ = data(tmp_path).splits
+    with pytest.raises(ConfigError, match="no folder"):
+        SpeechLandmarksDataModule([])
+
+
+def speech_like(seed=0):
+    random = np.random.default_rng(seed)
+    return torch.from_numpy(random.uniform(0.1, 0.9, (6, 18, 80)).astype(np.float32))
+
+
+def test_without_changes_nothing_changes():
+    still = SpeechAugmentation(**OFF)
+    assert torch.equal(still.speech(speech_like(), np.random.default_rng(0)), speech_like())
+    assert not still.move_static(np.random.default_rng(0)).any()
+
+
+def only(**size):
+    none = {"level": 0.0, "tilt": 0.0, "ripple": 0.0, "tract": 0.0, "noise": (200.0, 200.0), "static": 0.0}
+    return SpeechAugmentation(chance=1.0, **{**none, **size})
+
+
+def test_a_change_of_level_is_that_of_the_sound():
+    """Against the log-mel of the louder sound itself."""
+    n = np.arange(16000)
+    sound = 0.02 * sum(np.sin(2 * np.pi * 130 * k * n / 16000) for k in range(1, 40))
+    mel = torch.from_numpy(log_mel(sound))
+    changed = only(level=8.0).speech(mel, np.random.default_rng(1))
+    decibel = 100.0 * (changed - mel)[20, 10].item()
+    assert 0.5 < abs(decibel) <= 8.0
+    expected = torch.from_numpy(log_mel(sound * 10 ** (decibel / 20)))
+    loud = mel > 0.2
+    torch.testing.assert_close(changed[loud], expected[loud], atol=2e-3, rtol=0)
+
+
+def test_a_shorter_tract_moves_the_spectrum_up():
+    peak = torch.exp(-0.5 * ((torch.arange(80) - 40.0) / 3.0) ** 2).expand(2, 18, 80)
+    centres = _centres().numpy()
+    for seed in range(4):
+        changed = only(tract=0.12).speech(peak, np.random.default_rng(seed))[0, 0]
+        random = np.random.default_rng(seed)
+        random.random(5)
+        random.uniform(0, 0), random.uniform(0, 0)
+        factor = 1.0 + random.uniform(-0.12, 0.12)
+        place = float((changed * torch.arange(80)).sum() / changed.sum())
+        assert np.interp(place, np.arange(80), centres) == pytest.approx(centres[40] * factor, rel=0.01)
+
+
+def test_noise_fills_the_silence_and_leaves_the_loud():
+    frames = torch.full((200, 80), 0.8)
+    frames[100:] = -0.16
+    noisy = only(noise=(20.0, 20.0)).speech(frames, np.random.default_rng(2))
+    assert (noisy[:100] - 0.8).abs().mean() < 0.01
+    low = noisy[100:, _centres().numpy().searchsorted(1000)]
+    assert low.mean().item() == pytest.approx(0.8 - 0.20 - 0.025, abs=0.01)  # mean dB of exponential power: -2.5
+    assert only(noise=(20.0, 20.0)).speech(frames, np.random.default_rng(2)).equal(noisy)
+
+
+def test_colour_is_smooth_and_static_faces_move():
+    frames = torch.full((3, 18, 80), 0.5)
+    tilted = only(tilt=4.0).speech(frames, np.random.default_rng(3))[0, 0] - 0.5
+    slopes = tilted.diff() / torch.log2(_centres()).diff()
+    torch.testing.assert_close(slopes, slopes.mean().expand(79), atol=2e-3, rtol=0)
+    assert 0.0 < abs(slopes.mean().item()) * 100 <= 4.0
+    moved = only(static=0.01).move_static(np.random.default_rng(0))
+    assert moved.std().item() == pytest.approx(0.01, rel=0.15)
+    with pytest.raises(ConfigError, match="out of range"):
+        SpeechAugmentation(chance=2.0)
+
+
+def test_augmented_windows_of_a_segment_share_their_frames(folder):
+    sample = data(folder, order="segments", augmentation=SpeechAugmentation(chance=1.0)).samples()[SampleAddress(0, 1)]
+    assert torch.equal(sample.windows[1:, 0], sample.windows[:-1, 1])
+    plain = data(folder, order="segments").samples()[SampleAddress(0, 1)]
+    assert not torch.equal(sample.windows, plain.windows)
+    torch.testing.assert_close(sample.target - sample.static, plain.target - plain.static)
