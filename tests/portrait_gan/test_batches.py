@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from lightning.fabric.utilities.apply_func import move_data_to_device
+from tiny_gan import make_sample
 from torch.utils.data import DataLoader
 
+from datamodules.samplers import SampleAddress
 from lightning_modules.batches import TENSOR_FIELDS, PortraitBatch, PortraitSample, stack_samples
+from lightning_modules.geometry.flow_map import triangulated_targets
+from lightning_modules.portrait_gan_inputs import InputRecipe, PortraitInputs
 
 SHAPES = {
     "photo": (3, 8, 8),
@@ -64,3 +70,32 @@ def test_samples_that_do_not_fit_are_refused():
         stack_samples([sample(0.0), other])
     with pytest.raises(ValueError, match="at least one"):
         stack_samples([])
+
+
+def test_triangles_stay_with_their_landmarks():
+    batch = stack_samples([make_sample(0, SampleAddress(0, index)) for index in range(3)])
+    for anchors in ("frame", "official"):
+        flat = batch.target_landmarks.flatten(0, 1)
+        expected = triangulated_targets(flat, batch.size, anchors=anchors)
+        assert torch.equal(batch.triangles(anchors).flatten(0, 1), expected)
+        assert torch.equal(batch.split(2)[1].triangles(anchors), batch.triangles(anchors)[1:])
+        assert batch.to("meta").triangles(anchors).shape == batch.triangles(anchors).shape
+    other = dataclasses.replace(batch, target_landmarks=batch.target_landmarks.flip(0))
+    assert other.triangles("frame") is None
+    assert other.to("cpu").split(2)[0].triangles("frame") is None
+
+
+def test_derived_inputs_are_the_same_with_and_without_triangles():
+    batch = stack_samples([make_sample(0, SampleAddress(0, index)) for index in range(2)])
+    bare = dataclasses.replace(batch, target_triangles=None)
+    for recipe in (InputRecipe(), InputRecipe.official()):
+        made, expected = (PortraitInputs(recipe).derive(given) for given in (batch, bare))
+        for found, wanted in zip([*made.inputs, *made.warps], [*expected.inputs, *expected.warps], strict=True):
+            assert torch.equal(found, wanted)
+
+
+def test_landmarks_that_are_not_finite_are_refused_by_name():
+    bad = sample(0.0, "cycle 1 index 7")
+    bad.target_landmarks[1, 5, 0] = torch.nan
+    with pytest.raises(ValueError, match="target_landmarks of the sample 'cycle 1 index 7' hold values"):
+        stack_samples([sample(0.0), bad])
