@@ -22,6 +22,7 @@ from lightning_modules.errors import TrackError
 
 CURVES_ENDING: Final = ".npz"
 SOUND_ENDINGS: Final = (".flac", ".wav", ".mp3", ".m4a", ".ogg")
+PICKLE_ENDINGS: Final = (".pickle", ".pkl", ".p")
 NAMES_FILE: Final = "blendshape_names.json"
 PREFERRED_NAMES: Final = "names_316_1015"
 """Of FACEGOOD's two lists the one whose left and right halves fit together."""
@@ -64,8 +65,13 @@ def find_takes(source: Path) -> FoundFiles:
     """Find the files of curves in a folder and all folders below it.
 
     Raises:
-        TrackError: there are none.
+        TrackError: there are none; or the source is a pickle, as the published training sets of stage 1 are (lists of
+            ``(features, info)``). Reading a pickle runs whatever it says, so none is ever read.
     """
+    if source.suffix.lower() in PICKLE_ENDINGS:
+        found = "is a pickle, which can run any program when it is read, so inkspeak does not read it"
+        remedy = "unpickle it where you trust it, and save its arrays with numpy.savez as NAME.npz beside NAME.flac"
+        raise TrackError(found, remedy, source)
     return find_files(source, {CURVES_ENDING}, what="takes", error=TrackError)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lightning_modules.errors import BackendError
+
 EmbedSpeaker = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """From samples in [-1, 1] to a speaker embedding (256,) of unit length."""
 
@@ -54,6 +56,23 @@ def features_of(samples: NDArray[np.int16], embed_speaker: EmbedSpeaker | None =
         pitch_bins=quantize_pitch(pitch).astype(np.int16),
         speaker_embedding=None if embed_speaker is None else np.asarray(embed_speaker(normal), np.float32),
     )
+
+
+def speaker_embedder(*, wanted: bool) -> EmbedSpeaker | None:
+    """Return what computes speaker embeddings, or None if they are not wanted.
+
+    Raises:
+        BackendError: they are wanted, and the network's weights are not installed.
+    """
+    if not wanted:
+        return None
+    from lightning_modules.audio.speaker_embedding import embed_speaker, load_speaker_encoder
+
+    try:
+        load_speaker_encoder()
+    except BackendError as error:
+        raise BackendError(error.found, f"{error.remedy}, or do without (--no-embedding)") from error
+    return embed_speaker
 
 
 def as_float(samples: NDArray[np.int16]) -> NDArray[np.float32]:

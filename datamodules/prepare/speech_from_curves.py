@@ -25,7 +25,7 @@ from datamodules.prepare.report import Entry, PreparationReport
 from datamodules.prepare.runner import Progress
 from datamodules.prepare.shape_face import ShapeFace, read_shape_face
 from datamodules.prepare.sources import FoundFiles, TermsFinder, record_id
-from datamodules.prepare.speech_features import SpeechFeatures, as_float, features_of
+from datamodules.prepare.speech_features import EmbedSpeaker, SpeechFeatures, as_float, features_of, speaker_embedder
 from datamodules.prepare.speech_record import FRAMES_PER_SECOND, HOP, SpeechRecord
 from datamodules.prepare.speech_set import KIND, SET_KIND, SpeechSource, write_speech
 from datamodules.prepare.whole_set import SetBuilder, checked_workers, prepare_set
@@ -59,6 +59,7 @@ class CurveSettings:
             energy of the voice, that of filmed speakers 7 ms before; the default makes up for the difference.
         voice: name of the voice; None for the name of the folder that is prepared.
         seed: of identities, head motion and blinks.
+        embedding: compute speaker embeddings; needs the extra ``paper``.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -69,6 +70,7 @@ class CurveSettings:
     lag: float = 0.025
     voice: str | None = None
     seed: int = 0
+    embedding: bool = True
 
     def __post_init__(self) -> None:
         if not 1 <= self.identities <= 999:
@@ -117,7 +119,9 @@ class Take:
     unknown: tuple[str, ...]
 
 
-def read_take(curves: Path, sound: Path, root: Path, face: ShapeFace, lag: float) -> Take:
+def read_take(
+    curves: Path, sound: Path, root: Path, face: ShapeFace, lag: float, embed: EmbedSpeaker | None = None
+) -> Take:
     """Read one take and work out what does not depend on the identity.
 
     Args:
@@ -126,6 +130,7 @@ def read_take(curves: Path, sound: Path, root: Path, face: ShapeFace, lag: float
         root: folder up to which a list of names is looked for.
         face: the 3D face.
         lag: seconds by which the curves come after the sound.
+        embed: computes the speaker embedding; None for none.
 
     Raises:
         TrackError: the curves cannot be used.
@@ -144,7 +149,7 @@ def read_take(curves: Path, sound: Path, root: Path, face: ShapeFace, lag: float
     weights, unknown = shape_weights(recorded.at(times + lag), recorded.names, face.expression_names)
     if not weights:
         raise TrackError("has no curve that moves a shape of the face model", "give ARKit or FACEGOOD names", curves)
-    features = features_of(samples)
+    features = features_of(samples, embed)
     prosody = prosody_of(as_float(samples), features.pitch)
     return Take(samples, features, prosody, face.displacement(weights), unknown)
 
@@ -236,6 +241,7 @@ class CurveWork:
     face: ShapeFace
     records: Path
     tools: Facts
+    embed: EmbedSpeaker | None
     _last: tuple[Path, Take] | None = field(default=None, repr=False)
 
     def __call__(self, item: SourceItem) -> str:
@@ -245,7 +251,10 @@ class CurveWork:
         if item.sound is None or item.refusal is not None:
             raise TrackError(*(item.refusal or ("has no sound", "give one")), item.path)
         if self._last is None or self._last[0] != item.path:
-            self._last = item.path, read_take(item.path, item.sound, self.root, self.face, self.settings.lag)
+            self._last = (
+                item.path,
+                read_take(item.path, item.sound, self.root, self.face, self.settings.lag, self.embed),
+            )
         take = self._last[1]
         record = record_of(item, take, self.face, self.settings.spread)
         correlation, lag = opening_correlation(record)
@@ -258,7 +267,8 @@ class CurveWork:
 
 def make_curve_work(settings: CurveSettings, root: Path, model: Path, tools: Facts, records: Path) -> CurveWork:
     """Build the work function; called once in each process."""
-    return CurveWork(settings, root, read_shape_face(model), records, tools)
+    embed = speaker_embedder(wanted=settings.embedding)
+    return CurveWork(settings, root, read_shape_face(model), records, tools, embed)
 
 
 def plan_takes(
@@ -332,7 +342,8 @@ def prepare_curves(
 
     def tools() -> Facts:
         read_shape_face(model)
-        return {"face_model": sha256_of_file(model), "speaker_embedding": None}
+        speaker_embedder(wanted=chosen.embedding)  # what is missing is told before anything is written
+        return {"face_model": sha256_of_file(model)}
 
     def plan(facts: Facts) -> tuple[FoundFiles, list[SourceItem]]:
         items = plan_takes(found, found.names[:limit], TermsFinder(found.root, licence), chosen, facts)

@@ -40,7 +40,9 @@ def source(small_takes, tmp_path):
 
 @pytest.fixture
 def prepared(source, face_file, tmp_path):
-    report = prepare_curves(source, tmp_path / "set", face_file, CurveSettings(identities=2), workers=0)
+    report = prepare_curves(
+        source, tmp_path / "set", face_file, CurveSettings(embedding=False, identities=2), workers=0
+    )
     return tmp_path / "set", report
 
 
@@ -93,16 +95,18 @@ def test_head_motion_and_blinks_are_apart(prepared):
 
 
 def test_a_second_run_finds_everything_done(prepared, source, face_file, tmp_path):
-    again = prepare_curves(source, tmp_path / "set", face_file, CurveSettings(identities=2), workers=0)
+    again = prepare_curves(source, tmp_path / "set", face_file, CurveSettings(embedding=False, identities=2), workers=0)
     assert (again.prepared, again.kept) == (0, 4)
     with pytest.raises(PreparedSetError, match="prepared with other settings: seed 0 there, 1 now"):
-        prepare_curves(source, tmp_path / "set", face_file, CurveSettings(identities=2, seed=1), workers=0)
+        prepare_curves(
+            source, tmp_path / "set", face_file, CurveSettings(embedding=False, identities=2, seed=1), workers=0
+        )
     with pytest.raises(OutputError, match="lies inside the source"):
         prepare_curves(source, source / "set", face_file, workers=0)
 
 
 def test_records_are_the_same_in_another_place_and_order(prepared, source, face_file, tmp_path):
-    prepare_curves(source, tmp_path / "other", face_file, CurveSettings(identities=3), workers=0)
+    prepare_curves(source, tmp_path / "other", face_file, CurveSettings(embedding=False, identities=3), workers=0)
     first = {entry.id: read_speech(entry.folder) for entry in speech_entries(prepared[0])}
     other = {entry.id: read_speech(entry.folder) for entry in speech_entries(tmp_path / "other")}
     assert len(other) == 6
@@ -120,7 +124,9 @@ def test_takes_that_cannot_be_used_are_reported(source, face_file, tmp_path, sma
         (source / "more" / f"{name}.npz").rename(source / "paired" / f"{name}.tmp")
         (source / "more" / f"{name}.flac").rename(source / "paired" / f"{name}.flac")
     np.savez(source / "paired" / "take_4.npz", weights=np.zeros((600, 4)), fps=30.0)
-    report = prepare_curves(source, tmp_path / "set", face_file, CurveSettings(identities=1), workers=0)
+    report = prepare_curves(
+        source, tmp_path / "set", face_file, CurveSettings(embedding=False, identities=1), workers=0
+    )
     reasons = {entry.source.split("/")[1]: entry.text for entry in report.rejected}
     assert "no sound of the same name" in reasons["take_1.npz"]
     assert "has 3 curves, but 4 names" in reasons["take_2.npz"]
@@ -134,6 +140,10 @@ def test_a_folder_without_takes_or_a_wrong_model_is_refused_at_once(source, tmp_
     np.savez(model, neutral=np.zeros((3, 3)))
     with pytest.raises(TrackError, match="holds no takes"):
         prepare_curves(tmp_path / "empty", tmp_path / "set", model)
+    published = tmp_path / "autovc_retrain_mel_train_fl.pickle"
+    published.write_bytes(b"cos\nsystem\n(S'false'\ntR.")
+    with pytest.raises(TrackError, match="is a pickle, which can run any program"):
+        prepare_curves(published, tmp_path / "set", model)
     with pytest.raises(BackendError, match="no face model: it holds no expr_delta"):
         prepare_curves(source, tmp_path / "set", model, workers=0)
     with pytest.raises(BackendError, match="there is no such face model"):
@@ -141,6 +151,33 @@ def test_a_folder_without_takes_or_a_wrong_model_is_refused_at_once(source, tmp_
     with pytest.raises(ConfigError, match="0 identities"):
         CurveSettings(identities=0)
     assert not (tmp_path / "set").exists() or not list((tmp_path / "set").glob("*.json"))
+
+
+def test_an_embedding_that_cannot_be_made_is_told_at_once(source, face_file, tmp_path, monkeypatch):
+    from lightning_modules.audio import speaker_embedding
+
+    def missing():
+        raise BackendError("the weights are not here", "install them")
+
+    monkeypatch.setattr(speaker_embedding, "load_speaker_encoder", missing)
+    with pytest.raises(BackendError, match=r"install them, or do without \(--no-embedding\)"):
+        prepare_curves(source, tmp_path / "set", face_file, workers=0)
+    assert not (tmp_path / "set" / "set.json").exists()
+
+
+def test_the_embedding_shapes_the_head_motion(source, small_takes, face_file, tmp_path, monkeypatch):
+    from lightning_modules.audio import speaker_embedding
+
+    voice = np.zeros(256, np.float32)
+    voice[3] = 1.0
+    monkeypatch.setattr(speaker_embedding, "load_speaker_encoder", lambda: None)
+    monkeypatch.setattr(speaker_embedding, "embed_speaker", lambda _: voice)
+    prepare_curves(source, tmp_path / "with", face_file, CurveSettings(identities=1), workers=0, limit=1)
+    prepare_curves(source, tmp_path / "bare", face_file, CurveSettings(1, embedding=False), workers=0, limit=1)
+    full, bare = (read_speech(speech_entries(tmp_path / name)[0].folder) for name in ("with", "bare"))
+    np.testing.assert_array_equal(full.speaker_embedding, voice)
+    np.testing.assert_array_equal(full.registered, bare.registered)
+    assert not np.allclose(full.pose, bare.pose, atol=1e-4)
 
 
 def test_names_of_both_vocabularies():

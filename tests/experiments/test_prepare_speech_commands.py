@@ -27,12 +27,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
 def test_choices_for_curves_are_handed_on(calls, capsys):
     words = ["--identities", "3", "--spread", "0.5", "--lag", "0", "--voice", "ann", "--seed", "7", "--licence", "CC0"]
-    words += ["--face-model", "face.npz", "--workers", "0", "--limit", "2", "--quiet"]
+    words += ["--face-model", "face.npz", "--workers", "0", "--limit", "2", "--no-embedding", "--quiet"]
     assert main(["prepare", "speech-curves", "~/takes", "out", *words]) == 0
     source, destination, model, settings, options = calls[0]
     assert source == Path("~/takes").expanduser()
     assert (destination, model) == (Path("out"), Path("face.npz"))
     assert (settings.identities, settings.spread, settings.lag, settings.voice, settings.seed) == (3, 0.5, 0, "ann", 7)
+    assert not settings.embedding
     assert options == {"licence": "CC0", "workers": 0, "limit": 2}
     assert "1 of 1" in capsys.readouterr().out
 
