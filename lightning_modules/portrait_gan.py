@@ -6,6 +6,8 @@ One step, on B photos with two target poses each:
 2. ``drawing_phase``: real drawings against those of 1, detached; step of the drawing discriminators (Eq. 2).
 3. ``coherence_phase``: neighbouring film frames against pairs of 1 and frames of two clips; step of D_coh (Eq. 8).
 
+On a CPU the networks run channels-last, in which light convolutions are several times faster.
+
 As in the published training all three steps start from the same parameters: G is judged by the discriminators as they
 were, and they learn from what G drew before its step. So micro-batches add up to exactly the gradient of the batch.
 """
@@ -25,6 +27,7 @@ from torch.optim import Optimizer
 from lightning_modules.batches import PortraitBatch
 from lightning_modules.errors import ConfigError
 from lightning_modules.export.generator_file import generator_record
+from lightning_modules.host_memory import keep_freed_memory
 from lightning_modules.image_pool import ImagePool
 from lightning_modules.losses.adversarial import AdversarialKind, discriminator_adversarial_loss
 from lightning_modules.losses.coherence import coherence_discriminator_loss
@@ -285,9 +288,14 @@ class PortraitGAN(LightningModule):
         self.log_dict({**self.report, **{name: float(count) for name, count in counts.items()}}, batch_size=samples)
 
     def setup(self, stage: str) -> None:
-        """Switch the terms off whose networks are not at hand; each says so once."""
+        """Switch the terms off whose networks are not at hand; each says so once. On a CPU, prepare for its memory."""
         if stage != "fit":
             return
+        if self.trainer.strategy.root_device.type == "cpu":
+            for part in self._networks():  # before optimisers and processes take note of the parameters
+                part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch declares it wrongly
+            if keep_freed_memory():
+                rank_zero_info("training on a CPU: freed memory is kept for the next step until the process ends")
         for term, network, name in (
             ("geometry", self.geometry_detector, "geometry_detector"),
             ("identity", self.identity_features, "identity_features"),
@@ -326,7 +334,10 @@ class PortraitGAN(LightningModule):
 
     def generator_state(self) -> dict[str, Tensor]:
         """Weights of G alone, copies on the CPU, for export; averaged ones inside the EMA callback's ``averaged``."""
-        return {name: value.detach().cpu().clone() for name, value in self.generator.state_dict().items()}
+        weights = self.generator.state_dict()
+        return {
+            name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in weights.items()
+        }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the counters, every process's image pool, and what G is and draws from: plain values and tensors."""

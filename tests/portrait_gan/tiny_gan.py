@@ -19,6 +19,7 @@ from datamodules.resumable_loader import ResumableLoader
 from datamodules.samplers import SampleAddress, sample_generator
 from lightning_modules.batches import PortraitBatch, PortraitSample, stack_samples
 from lightning_modules.losses.objective import Objective, TermOffWarning
+from lightning_modules.networks.blocks import instance_normalization
 from lightning_modules.optimization import AdamSettings
 from lightning_modules.portrait_gan import PortraitGAN
 
@@ -57,11 +58,14 @@ class TinyGenerator(nn.Module):
         return torch.tanh(self.last(self.dropout(torch.relu(self.first(x)))))
 
 
+class Normalization(nn.Module):
+    def forward(self, features: Tensor) -> Tensor:
+        return instance_normalization(features)
+
+
 class TinyDiscriminator(nn.Sequential):
     def __init__(self, channels: int) -> None:
-        super().__init__(
-            nn.Conv2d(channels, 8, 4, 2, 1), nn.LeakyReLU(0.2), nn.InstanceNorm2d(8), nn.Conv2d(8, 1, 4, 2, 1)
-        )
+        super().__init__(nn.Conv2d(channels, 8, 4, 2, 1), nn.LeakyReLU(0.2), Normalization(), nn.Conv2d(8, 1, 4, 2, 1))
 
 
 class TinyDrawingDiscriminators(nn.Module):
