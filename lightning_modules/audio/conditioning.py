@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 SAMPLE_RATE = 16000
 HOP = 256
 FRAMES_PER_SECOND = SAMPLE_RATE / HOP
-"""62.5; frame i of every measurement is centred on sample 256·i."""
+"""62.5; frame i of the log-mel is centred on sample 256·i, that of the pitch begins there."""
 
 SHORTEST = 513
 """Fewest samples that can be conditioned and measured: half a window of the spectrum on both sides of one sample."""
