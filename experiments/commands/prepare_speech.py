@@ -70,12 +70,12 @@ def speech_curves(  # noqa: PLR0913 - every choice of the user is an argument
     return run_preparation(work, stages=("records",), quiet=quiet)
 
 
-def speech_synthetic(  # noqa: PLR0913 - every choice of the user is an argument
+def speech_synthetic(
     destination: Path,
     *,
     clips: int | None = None,
     hours: float | None = None,
-    voices: tuple[str, ...] = ("flite", "espeak"),
+    voices: str = "flite,espeak",
     faces: int = 32,
     seed: int = 0,
     embedding: bool = True,
@@ -92,7 +92,7 @@ def speech_synthetic(  # noqa: PLR0913 - every choice of the user is an argument
         destination: folder of the prepared set
         clips: how many clips; or
         hours: about how many hours of speech (default: 1)
-        voices: engines (flite, espeak, tiny), which stand for all their voices, or voices (flite:slt, espeak:en-us+f3)
+        voices: engines (flite, espeak, tiny), which stand for all their voices, or voices (flite:slt), with commas
         faces: how many different faces, 8 to 10000
         seed: of everything random
         embedding: compute speaker embeddings, from which each speaker's style follows; needs the extra "paper"
@@ -118,7 +118,7 @@ def speech_synthetic(  # noqa: PLR0913 - every choice of the user is an argument
         destination.expanduser(),
         clips=clips,
         hours=hours,
-        voices=voices,
+        voices=[name.strip() for name in voices.split(",") if name.strip()],
         faces=faces,
         seed=seed,
         embedding=embedding,
@@ -128,7 +128,7 @@ def speech_synthetic(  # noqa: PLR0913 - every choice of the user is an argument
     return run_preparation(work, stages=("clips",), quiet=quiet)
 
 
-def speech_videos(  # noqa: PLR0913 - every choice of the user is an argument
+def speech_videos(
     source: Path,
     destination: Path,
     *,
