@@ -32,8 +32,9 @@ RUNS = "runs"
 CONFIG_NAME = "config.yaml"
 _WHAT = """{what}
 
-What can be trained now is the portrait GAN of stage 2, with a file of experiments/configs/portrait_gan, and any
-LightningModule and LightningDataModule of yours, by class path. Stage 1, speech to landmarks, is to come.
+What can be trained: stage 1, speech to landmarks, with a file of experiments/configs/audio_to_landmark; the portrait
+GAN of stage 2, with a file of experiments/configs/portrait_gan; and any LightningModule and LightningDataModule of
+yours, by class path.
 
 Each run gets a folder runs/MODEL/version_N with metrics.csv, config.yaml (everything resolved; run it again with
 --config) and checkpoints. These values are given once, under data, and the model follows: {names}.

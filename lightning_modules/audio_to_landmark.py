@@ -12,6 +12,7 @@ One step, on B samples of N windows each, all in one pass, without a loop over f
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
@@ -29,8 +30,11 @@ from lightning_modules.metrics.lip_landmark_distance import LipLandmarkDistance
 from lightning_modules.networks.speaker_branch import EMBEDDING_SCALE
 from lightning_modules.optimization import AdamSettings, clip_to_norm, phase, scheduled_adam
 from lightning_modules.speech_batches import SpeechBatch
+from lightning_modules.weights.trained_branch import FeatureStatistics, load_content_branch
 
 Stage = Literal["content", "speaker"]
+FEATURES: Final = 80
+"""Content features of a frame."""
 PHASES: Final = ("branch", "discriminator")
 """Names of the phases in the order of their optimisers."""
 
@@ -40,8 +44,11 @@ _STATE: Final = "audio_to_landmark"
 class AudioToLandmark(LightningModule):
     """Training of one branch.
 
+    What the features were normalised with is kept beside the weights, in the buffers ``feature_mean`` and
+    ``feature_std``, (80,): whoever uses the branches needs these numbers.
+
     Args:
-        content_branch: C, called as ``ContentBranch.forward``; in the speaker stage a trained one.
+        content_branch: C, called as ``ContentBranch.forward``; ``ConvolutionalBranch`` can take its place.
         speaker_branch: G, called as ``SpeakerBranch.forward``; for the speaker stage only.
         motion_discriminator: D_T, called as ``MotionDiscriminator.forward``; for the speaker stage, None: without.
         objective: weights of the terms.
@@ -50,10 +57,16 @@ class AudioToLandmark(LightningModule):
         discriminator_optimizer: settings for D_T.
         adversarial_from_epoch: the branch follows D_T from this epoch on, counted from 0; D_T learns from the start.
         gradient_clip: largest gradient norm of each optimiser; None: no limit.
+        content_checkpoint: for the speaker stage: checkpoint of the run, or the published file, that C's weights come
+            from; None: C is trained already, or comes from this run's own checkpoint.
 
     Raises:
-        ConfigError: a network that the stage needs is missing, or one is given that it does not use.
+        ConfigError: a network that the stage needs is missing, or something is given that it does not use.
+        WeightsError: the content checkpoint is wrong.
     """
+
+    feature_mean: Tensor
+    feature_std: Tensor
 
     def __init__(
         self,
@@ -67,11 +80,13 @@ class AudioToLandmark(LightningModule):
         *,
         adversarial_from_epoch: int = 5,
         gradient_clip: float | None = None,
+        content_checkpoint: str | Path | None = None,
     ) -> None:
         super().__init__()
-        if stage == "content" and (speaker_branch is not None or motion_discriminator is not None):
+        others = (speaker_branch, motion_discriminator, content_checkpoint)
+        if stage == "content" and any(other is not None for other in others):
             raise ConfigError(
-                "the content stage is given a speaker_branch or a motion_discriminator",
+                "the content stage is given a speaker_branch, motion_discriminator or content_checkpoint",
                 "leave them out, or train the speaker stage",
             )
         if stage == "speaker" and speaker_branch is None:
@@ -91,7 +106,12 @@ class AudioToLandmark(LightningModule):
         self.report: dict[str, Tensor] = {}
         self.lip_distance = nn.ModuleDict({name: LipLandmarkDistance() for name in ("made", "still")})
         self.landmark_error = LandmarkError()
+        self.register_buffer("feature_mean", torch.zeros(FEATURES))
+        self.register_buffer("feature_std", torch.ones(FEATURES))
+        self.content_statistics: FeatureStatistics | None = None
         if stage == "speaker":
+            if content_checkpoint is not None:
+                self.content_statistics = load_content_branch(content_branch, content_checkpoint)
             # forward() puts it into evaluation mode: Lightning warns of networks that start in that mode.
             self.content_branch.requires_grad_(requires_grad=False).train()
 
@@ -255,6 +275,25 @@ class AudioToLandmark(LightningModule):
     def predict_step(self, batch: SpeechBatch, batch_index: int) -> Tensor:
         """Landmarks of all windows: (B, N, 204), face units."""
         return self(batch)  # type: ignore[no-any-return]
+
+    def setup(self, stage: str) -> None:
+        """Keep what the data normalise the features with; a data module that says nothing normalises nothing.
+
+        Raises:
+            ConfigError: the content branch was trained on features that were normalised otherwise.
+        """
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if stage == "fit" and getattr(data, "feature_mean", None) is not None:
+            self.feature_mean.copy_(data.feature_mean)
+            self.feature_std.copy_(data.feature_std)
+        known = self.content_statistics
+        if stage == "fit" and known is not None:
+            own = torch.cat((self.feature_mean, self.feature_std)).cpu()
+            if not torch.allclose(own, torch.cat(known), rtol=1e-3, atol=1e-3):
+                raise ConfigError(
+                    "the content branch was trained on features normalised otherwise than those of these data",
+                    "give the data the same training sets, or its feature_mean and feature_std",
+                )
 
     # State ---------------------------------------------------------------------------------------------------------
 

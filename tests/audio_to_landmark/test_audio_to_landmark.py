@@ -27,7 +27,9 @@ from lightning_modules.losses.graph_laplacian import graph_laplacian_loss
 from lightning_modules.losses.landmark_displacement import landmark_displacement_loss
 from lightning_modules.losses.landmark_objective import LandmarkObjective
 from lightning_modules.metrics.lip_landmark_distance import lip_landmark_distance
-from lightning_modules.weights.trained_content_branch import trained_content_branch
+from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
+from lightning_modules.weights.published_speech_networks import CONTENT_BRANCH
+from lightning_modules.weights.trained_branch import load_content_branch
 
 
 def weights(network):
@@ -186,21 +188,58 @@ def test_two_runs_are_the_same_and_a_checkpoint_brings_everything_back(tmp_path)
         speaker_stage().on_load_checkpoint(torch.load(tmp_path / "one.ckpt", weights_only=True))
 
 
-def test_a_trained_content_branch_comes_from_a_checkpoint(tmp_path):
+def test_the_speaker_stage_builds_on_a_run_of_the_content_stage(tmp_path):
     module, average = content_stage(), ExponentialMovingAverage(network="content_branch")
     fit = trainer(tmp_path, callbacks=[average], limit_val_batches=0)
     fit.fit(module, TinySpeech())
-    fit.save_checkpoint(tmp_path / "content.ckpt")
-    plain = trained_content_branch(tmp_path / "content.ckpt", averaged=False)
-    smooth = trained_content_branch(tmp_path / "content.ckpt")
+    path = tmp_path / "content.ckpt"
+    fit.save_checkpoint(path)
+    plain, smooth = tiny_content(), tiny_content()
+    load_content_branch(plain, path, averaged=False)
+    statistics = load_content_branch(smooth, path)
     assert same(module.content_branch.state_dict(), plain.state_dict())
     assert same(average.average, smooth.state_dict())
     assert not same(plain.state_dict(), smooth.state_dict())
-    assert not smooth.training
-    AudioToLandmark(smooth, tiny_speaker(), stage="speaker")
+    assert torch.equal(statistics.mean, torch.zeros(80))
+    manner = speaker_stage(content_checkpoint=path)
+    assert same(smooth.state_dict(), manner.content_branch.state_dict())
+
+    data = TinySpeech(batches=1)
+    data.feature_mean, data.feature_std = torch.full((80,), 0.5), torch.ones(80)
+    with pytest.raises(ConfigError, match="normalised otherwise"):
+        trainer(tmp_path).fit(manner, data)
+    data.feature_mean = torch.zeros(80)
+    trainer(tmp_path, limit_val_batches=0).fit(manner, data)
+
+
+def test_what_the_features_were_normalised_with_is_kept(tmp_path):
+    module, data = content_stage(), TinySpeech(batches=1)
+    data.feature_mean, data.feature_std = torch.arange(80.0), torch.arange(1.0, 81.0)
+    trainer(tmp_path, limit_val_batches=0).fit(module, data)
+    state = module.state_dict()
+    assert torch.equal(state["feature_mean"], data.feature_mean)
+    assert torch.equal(state["feature_std"], data.feature_std)
+
+
+def test_other_files_are_no_content_branch(tmp_path):
     torch.save({"state_dict": {"generator.weight": torch.zeros(1)}}, tmp_path / "other.ckpt")
-    with pytest.raises(WeightsError, match="content stage"):
-        trained_content_branch(tmp_path / "other.ckpt")
+    with pytest.raises(WeightsError, match=r"^[^\n]*content stage[^\n]*$"):
+        load_content_branch(tiny_content(), tmp_path / "other.ckpt")
+    with pytest.raises(WeightsError, match="no content branch"):
+        load_content_branch(ConvolutionalBranch(width=4), tmp_path / "other.ckpt")
+    state = {f"content_branch.{key}": value for key, value in tiny_content().state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "small.ckpt")
+    with pytest.raises(WeightsError, match=r"^[^\n]*another network[^\n]*$"):
+        load_content_branch(ConvolutionalBranch(width=4), tmp_path / "small.ckpt")
+    torch.save({"model_g_face_id": published_content()}, tmp_path / "published.pth")
+    branch = tiny_content()
+    assert load_content_branch(branch, tmp_path / "published.pth") is None
+    assert branch.prior[0].weight[0, 0] == 0.25
+
+
+def published_content():
+    sizes = tiny_content().arguments
+    return {key: torch.full(shape, 0.25) for key, shape in CONTENT_BRANCH.shapes(sizes).items()}
 
 
 @pytest.mark.parametrize(
@@ -209,6 +248,7 @@ def test_a_trained_content_branch_comes_from_a_checkpoint(tmp_path):
         {"speaker_branch": tiny_speaker()},
         {"motion_discriminator": tiny_judge()},
         {"stage": "speaker"},
+        {"content_checkpoint": "any.ckpt"},
     ],
 )
 def test_networks_that_do_not_go_with_the_stage_are_refused(wrong):

@@ -17,6 +17,7 @@ from experiments.__main__ import main
 
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 PORTRAIT_GAN = EXPERIMENTS / "configs" / "portrait_gan"
+AUDIO_TO_LANDMARK = EXPERIMENTS / "configs" / "audio_to_landmark"
 TRAINERS = EXPERIMENTS / "configs" / "trainer"
 STYLES = EXPERIMENTS / "styles"
 ABLATIONS = sorted((EXPERIMENTS / "ablations").glob("*.yaml"))
@@ -59,6 +60,7 @@ def leaves(tree: object, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], ob
 def test_the_files_that_were_promised_are_there() -> None:
     names = {str(file.relative_to(EXPERIMENTS)) for file in FILES}
     promised = {f"configs/portrait_gan/{name}.yaml" for name in ("paper", "lite", "debug", "frozen_networks")}
+    promised |= {f"configs/audio_to_landmark/{name}.yaml" for name in ("paper", "default", "debug", "speaker")}
     promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")
@@ -102,27 +104,39 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
                 module, _, name = paths[0].rpartition(".")
                 look(value, getattr(importlib.import_module(module), name))
             else:
-                look(
-                    value,
-                    {"generator_optimizer": AdamSettings, "recipe": InputRecipe, "targets": TargetSettings}.get(named),
-                )
+                look(value, settings.get(named))
             told = re.search(r"Default: ([a-z0-9_.-]+?)\.?(,|$)", lines[key.start_mark.line])
             if told and owner is not None and isinstance(value, yaml.ScalarNode):
                 takers = (inspect.signature(one).parameters for one in owner.__mro__)  # type: ignore[attr-defined]
                 default = next(parameters[named].default for parameters in takers if named in parameters)
                 found.append((f"{owner.__name__}.{named}", told[1], default))  # type: ignore[attr-defined]
 
+    from datamodules.speech_augmentation import SpeechAugmentation
     from datamodules.targets import TargetSettings
     from lightning_modules.optimization import AdamSettings
     from lightning_modules.portrait_gan_inputs import InputRecipe
 
+    settings = {"generator_optimizer": AdamSettings, "recipe": InputRecipe, "targets": TargetSettings}
+    settings |= {"optimizer": AdamSettings, "augmentation": SpeechAugmentation}
     look(yaml.compose("\n".join(lines)), None)
     return found
 
 
-@pytest.mark.parametrize(("name", "least"), [("paper", 45), ("lite", 40), ("debug", 20)])
-def test_the_defaults_in_the_comments_are_those_of_the_classes(name: str, least: int) -> None:
-    told = told_defaults(PORTRAIT_GAN / f"{name}.yaml")
+@pytest.mark.parametrize(
+    ("file", "least"),
+    [
+        (PORTRAIT_GAN / "paper.yaml", 45),
+        (PORTRAIT_GAN / "lite.yaml", 40),
+        (DEBUG, 20),
+        (AUDIO_TO_LANDMARK / "paper.yaml", 35),
+        (AUDIO_TO_LANDMARK / "default.yaml", 35),
+        (AUDIO_TO_LANDMARK / "debug.yaml", 15),
+        (AUDIO_TO_LANDMARK / "speaker.yaml", 10),
+    ],
+    ids=lambda value: f"{value.parent.name}/{value.stem}" if isinstance(value, Path) else str(value),
+)
+def test_the_defaults_in_the_comments_are_those_of_the_classes(file: Path, least: int) -> None:
+    told = told_defaults(file)
     assert len(told) >= least
     # Lightning resolves these two itself: 1000 epochs where nothing else ends a run.
     resolved = {"Trainer.max_epochs": 1000, "Trainer.log_every_n_steps": 50, "Trainer.check_val_every_n_epoch": 1}

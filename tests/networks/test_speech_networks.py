@@ -12,6 +12,11 @@ from torch.nn import functional
 
 from lightning_modules.networks.autovc import AutoVC
 from lightning_modules.networks.content_branch import ContentBranch
+from lightning_modules.networks.convolutional_branch import (
+    ConvolutionalBranch,
+    follow_one_another,
+    joined_windows,
+)
 from lightning_modules.networks.image_translation import ImageTranslation
 from lightning_modules.networks.landmark_attention import LandmarkAttention, UnbiasedNormalization, position_table
 from lightning_modules.networks.landmark_discriminators import FrameDiscriminator, MotionDiscriminator
@@ -148,6 +153,55 @@ def test_shapes_that_do_not_fit_are_refused(windows, static):
         small_content()(torch.zeros(windows), torch.zeros(static))
 
 
+# The convolutional branch
+
+
+def small_convolutions():
+    return ConvolutionalBranch(features=5, width=8, head_width=12)
+
+
+def test_convolutions_share_the_frames_of_windows_that_follow_one_another():
+    branch = settled(small_convolutions())
+    clips, static = torch.randn(2, 30, 5), torch.randn(2, 204)
+    windows = window_view(clips)
+    assert follow_one_another(windows)
+    assert torch.equal(joined_windows(windows), clips)
+    heard = []
+    branch.layers[0].register_forward_hook(lambda _, given, __: heard.append(given[0].shape))
+    made = branch(windows, static)
+    assert heard == [(2, 5, 30)], "every frame once"
+    mixed = torch.randperm(13)
+    assert not follow_one_another(windows[:, mixed])
+    torch.testing.assert_close(branch(windows[:, mixed], static), made[:, mixed], atol=1e-6, rtol=1e-5)
+    assert heard[1] == (26, 5, 18)
+    for clip in range(2):
+        torch.testing.assert_close(branch(windows[clip], static[clip : clip + 1]), made[clip], atol=1e-6, rtol=1e-5)
+    changed = clips.clone()
+    changed[:, 18:] += 1
+    assert torch.equal(branch(window_view(changed), static)[:, 0], made[:, 0]), "a window is all that is seen"
+    assert (branch(window_view(changed), static)[:, 1] - made[:, 1]).abs().max() > 1e-5
+
+
+def test_convolutions_on_chosen_frames_of_a_clip():
+    branch = settled(small_convolutions())
+    features, static = torch.randn(60, 5), torch.randn(204)
+    frames = torch.tensor([40, 0, 7, 8, 42, 7])
+    expected = branch(window_view(features)[frames], static[None])
+    for chunk in (1, 3, 512):
+        made = branch.displacements(features, static, frames, chunk=chunk)
+        torch.testing.assert_close(made, expected, atol=1e-6, rtol=1e-5)
+    assert branch.displacements(features, static, frames[:0]).shape == (0, 204)
+    for wrong in ([43], [-1]):
+        with pytest.raises(ValueError, match="from 0 to 42"):
+            branch.displacements(features, static, torch.tensor(wrong))
+    with pytest.raises(ValueError, match="eval"):
+        branch.train().displacements(features, static, frames)
+    with pytest.raises(ValueError, match="18 frames"):
+        branch(torch.zeros(2, 17, 5), static[None])
+    with pytest.raises(ValueError, match="static faces"):
+        branch(torch.zeros(4, 18, 5), torch.zeros(3, 204))
+
+
 # Attention
 
 
@@ -279,6 +333,7 @@ def test_the_image_translation_keeps_the_size():
     ("build", "shapes"),
     [
         (small_content, [(4, 18, 5), (1, 204)]),
+        (small_convolutions, [(4, 18, 5), (1, 204)]),
         (small_speaker, [(4, 18, 5), (1, 6), (4, 2)]),
         (partial(ImageTranslation, width=8, levels=2), [(2, 6, 16, 16)]),
         (partial(MotionDiscriminator, code=3, window=8, width=8, feed_forward=16), [(2, 9, 204), (2, 3)]),
