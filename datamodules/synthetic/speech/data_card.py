@@ -17,8 +17,8 @@ _CARD: Final = """\
 
 ## How it was made
 
-1. Text: a template grammar over our own word lists, balanced for the pairs of consonant and vowel; {nonsense:.0%} of the
-   clips are nonsense syllables that walk through all pairs.
+1. Text: a template grammar over our own word lists, balanced for the pairs of consonant and vowel; {nonsense:.0%} of
+   the clips are nonsense syllables that walk through all pairs.
 2. Sound: a speech synthesiser that tells when each phone sounds; tempo 0.85–1.2, pitch ±3 semitones. For stops the
    closure is worked out from what each synthesiser marks.
 3. Mouth: visemes, blended by dominance (Cohen and Massaro), with closures of the lips in p, b, m and of lip and

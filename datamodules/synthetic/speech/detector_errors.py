@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.signal import lfilter
 
 from datamodules.synthetic.speech.coarticulation import FRAME_RATE
 
@@ -33,8 +34,6 @@ def as_detected(landmarks: npt.NDArray[np.floating], generator: np.random.Genera
     keep = np.exp(-1 / (_DRIFT_TIME * FRAME_RATE))
     steps = generator.standard_normal((frames, 68, 3)) * _DRIFT * np.sqrt(1 - keep**2)
     steps[0] /= np.sqrt(1 - keep**2)
-    from scipy.signal import lfilter
-
     drift = lfilter([1.0], [1.0, -keep], steps, axis=0)
     noisy = points + drift + _WHITE * generator.standard_normal((frames, 68, 3))
     return np.asarray(np.round(noisy / _PIXEL) * _PIXEL)
@@ -46,10 +45,10 @@ def _at_video_rate(points: npt.NDArray[np.float64], generator: np.random.Generat
     if len(seen) > 12 and generator.random() < 0.2:
         lost = int(generator.integers(2, len(seen) - 8))
         seen = np.delete(seen, slice(lost, lost + 5))
-    return resample_track(times, resample_track(seen, points, times), seen)
+    return _at_times(times, _at_times(seen, points, times), seen)
 
 
-def resample_track(
+def _at_times(
     wanted: npt.NDArray[np.float64], track: npt.NDArray[np.floating], times: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
     """Return a track at other times, linear between frames, held before the first and after the last.

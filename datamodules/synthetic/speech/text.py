@@ -117,8 +117,3 @@ def syllables(seed: int, index: int, count: int = 12) -> tuple[str, ...]:
         if k % 5 == 4 and k + 1 < count:
             phones.append("pau")
     return (*phones, "pau")
-
-
-def word_count(text: str) -> int:
-    """Return the number of words of a sentence."""
-    return len(text.split())

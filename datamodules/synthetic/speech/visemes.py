@@ -8,9 +8,7 @@ constraints, C lips touch and F lower lip at the upper teeth.
 from __future__ import annotations
 
 import itertools
-import logging
 import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,8 +16,6 @@ from datamodules.synthetic.speech.phones import Phone, Utterance
 
 PARAMETERS: Final = ("jaw", "width", "protrusion", "upper_lip", "lower_lip", "closure", "labiodental")
 """Names of the columns J, W, P, U, L, C, F of a parameter track."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -227,16 +223,14 @@ class VisemeTable:
         if bare and bare[0] in _IPA and bare[-1] in _IPA:
             first, last = _IPA[bare[0]], _IPA[bare[-1]]
             return ((first, 1.0),) if len(bare) == 1 else ((first, 0.5), (last, 0.5))
-        if label not in self.unknown:
-            self.unknown.add(label)
-            _log.warning("no viseme is known for the phone %r", label)
+        self.unknown.add(label)
         return (("AX" if any(sign in "aeiouyɑɐɒæəɘɛɜɪɨɔøœʊʉʌ" for sign in bare) else "KG", 1.0),)
 
 
 def bare_ipa(label: str) -> str:
     """Return an IPA symbol without length, stress, secondary articulation and diacritics."""
     decomposed = unicodedata.normalize("NFD", label)
-    kept = (sign for sign in decomposed if not unicodedata.combining(sign) and sign not in "ːˑˈˌʲʰʷˠ'-^.;ˤʼ")
+    kept = (sign for sign in decomposed if not unicodedata.combining(sign) and sign not in "ː:ˑˈˌʲʰʷˠ'-^.;ˤʼ")
     return "".join(kept)
 
 
@@ -247,13 +241,3 @@ def stressed(viseme: Viseme, gain: float) -> Viseme:
     j, w, p, u, low = viseme.targets
     targets = (j * gain, w, p, u * gain, low * gain)
     return Viseme(targets, viseme.jaw_dominance, viseme.lip_dominance, vowel=True)
-
-
-def is_bilabial(label: str, table: VisemeTable) -> bool:
-    """Whether the lips touch in a phone."""
-    return VISEMES[table.names_of(label)[0][0]].bilabial
-
-
-def spans(phones: Sequence[Phone], table: VisemeTable, *, vowels: bool) -> list[tuple[float, float]]:
-    """Return start and end of the vowels, or of all phones that are none."""
-    return [(phone.start, phone.end) for phone in phones if VISEMES[table.names_of(phone.label)[0][0]].vowel is vowels]

@@ -192,14 +192,3 @@ def _voices_of(engine: str) -> tuple[str, ...]:
         pairs = zip(itertools.cycle(ESPEAK_ACCENTS), ESPEAK_VARIANTS, strict=False)
         return tuple(f"espeak:{accent}+{variant}" for accent, variant in pairs)
     return TINY_VOICES
-
-
-def missing_engines() -> dict[str, str]:
-    """Return the engines that cannot be used here, each with one line that says why and what to do."""
-    problems = {}
-    for engine in ENGINES:
-        try:
-            make_voice(_voices_of(engine)[0])
-        except BackendError as error:
-            problems[engine] = str(error)
-    return problems
