@@ -48,7 +48,7 @@ EDITION: Final = 1
 VERSION: Final = f"synthetic speech {EDITION}"
 TERMS: Final = Terms("MIT", "synthetic speech and motion, made by inkspeak")
 CARD_NAME: Final = "DATA_CARD.md"
-SECONDS_OF_A_CLIP: Final = 5.4
+SECONDS_OF_A_CLIP: Final = 5.9
 """Mean length with the voices of flite and espeak-ng; from it the number of clips of so many hours is estimated."""
 
 _PROBES: Final = 2  # sentences from which the embedding of a voice is averaged

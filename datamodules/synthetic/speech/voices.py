@@ -17,7 +17,7 @@ import numpy.typing as npt
 from datamodules.synthetic.speech.phones import Utterance
 from datamodules.synthetic.speech.text import syllables
 from datamodules.synthetic.speech.tiny_voice import TinyVoice
-from lightning_modules.errors import BackendError, ConfigError
+from lightning_modules.errors import ConfigError
 
 SAMPLE_RATE: Final = 16000
 ENGINES: Final = ("flite", "espeak", "tiny")
