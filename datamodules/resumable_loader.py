@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -17,8 +18,9 @@ BatchT = TypeVar("BatchT")
 class ResumableLoader(Generic[SampleT, BatchT]):
     """Batches of a position-addressed stream, of equal number and size on every rank.
 
-    Each pass (epoch) goes on where the last one stopped, be it at its end or before. Workers read ahead, but the
-    position moves when a batch is handed out: what was only read ahead is read again after a resume. It is no
+    Each pass (epoch) goes on where the last one stopped, be it at its end or before. Workers read ahead, also beyond
+    the end of a pass, so that the first batch after a validation is ready; but the position moves when a batch is
+    handed out: what was only read ahead is read again after a resume. It is no
     ``DataLoader``, so that Lightning puts no sampler of its own in place of ours, whatever ``use_distributed_sampler``
     says; set that to false all the same.
 
@@ -63,6 +65,8 @@ class ResumableLoader(Generic[SampleT, BatchT]):
         self._workers = workers
         self._pin_memory = pin_memory
         self._loader: DataLoader[SampleT] | None = None
+        self._ahead: Iterator[BatchT] | None = None
+        self._ahead_from = 0
 
     def __len__(self) -> int:
         """Batches of a pass on each rank."""
@@ -70,17 +74,24 @@ class ResumableLoader(Generic[SampleT, BatchT]):
 
     def __iter__(self) -> Iterator[BatchT]:
         """Give the next ``len(self)`` batches from the position on; Lightning ends a resumed epoch where it has to."""
+        for _ in range(self._batches):
+            batch = next(self._from_here())
+            self.sampler.position = self._ahead_from = self.sampler.position + self.batch_size
+            yield batch
+
+    def _from_here(self) -> Iterator[BatchT]:
+        """The stream of batches that begins at the position: the one that runs, unless the position was moved."""
         if self._loader is None:
             self._loader = self._make_loader()
-        for batch in self._loader:
-            self.sampler.position += self.batch_size
-            yield batch
+        if self._ahead is None or self._ahead_from != self.sampler.position:
+            self._ahead, self._ahead_from = iter(self._loader), self.sampler.position
+        return self._ahead
 
     def _make_loader(self) -> DataLoader[SampleT]:
         return DataLoader(
             self._dataset,
             batch_size=self.batch_size,
-            sampler=self.sampler,
+            sampler=_Onwards(self.sampler),
             num_workers=self._workers,
             collate_fn=self._collate,
             pin_memory=self._pin_memory,
@@ -112,6 +123,16 @@ class ResumableLoader(Generic[SampleT, BatchT]):
             found = f"{state['samples']} samples were delivered, no multiple of {sampler.world_size} ranks"
             raise ConfigError(found, "resume with the number of ranks that the run was started with")
         sampler.position = position
+
+
+class _Onwards:
+    """The addresses of a sampler from its position on, without end."""
+
+    def __init__(self, sampler: PositionAddressedSampler) -> None:
+        self._sampler = sampler
+
+    def __iter__(self) -> Iterator[SampleAddress]:
+        return map(self._sampler.address, itertools.count(self._sampler.position))
 
 
 class FixedLoader(Generic[SampleT, BatchT]):

@@ -113,6 +113,24 @@ def test_passes_left_early_lose_nothing():
     assert given == list(whole)[:4]
 
 
+def test_the_stream_runs_on_from_pass_to_pass_and_breaks_where_the_position_is_moved(monkeypatch):
+    made = loader(batches=2)
+    started = []
+    make = made._make_loader
+    monkeypatch.setattr(made, "_make_loader", lambda: started.append(1) or make())
+    streams = []
+    given = []
+    for _ in range(3):
+        given += list(made)
+        streams.append(made._ahead)
+    assert given == list(loader(batches=6))
+    assert len(started) == 1
+    assert streams[0] is streams[1] is streams[2]
+    made.load_state_dict({"seed": 5, "size": 10, "samples": 2})
+    assert next(iter(made)) == given[1]
+    assert made._ahead is not streams[2]
+
+
 def test_a_run_on_two_ranks_can_go_on_alone():
     pair = [loader(rank=rank, world_size=2) for rank in range(2)]
     for one in pair:
