@@ -13,13 +13,17 @@ from torch import Tensor, nn
 from lightning_modules.errors import ConfigError, WeightsError
 from lightning_modules.export.landmark_model_file import (
     UNSTATED,
+    ContentNetwork,
     LandmarkModel,
     LandmarkTraining,
     NaturalGains,
+    network_record,
+    recorded_network,
     save_landmark_model,
 )
 from lightning_modules.export.network_file import build_network, filled, plain_arguments
 from lightning_modules.networks.content_branch import ContentBranch
+from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
 from lightning_modules.networks.speaker_branch import SpeakerBranch
 from lightning_modules.weights.checkpoint_file import read_weight_file
 
@@ -27,18 +31,15 @@ STATE: Final = "audio_to_landmark"
 """Name under which a checkpoint of stage 1 keeps what it says about itself."""
 
 _AVERAGE: Final = "ExponentialMovingAverage"
+_BUFFERS: Final = ("feature_mean", "feature_std")
 _REMEDY: Final = "give a .ckpt that inkspeak fit wrote for AudioToLandmark"
 _BRANCHES: Final = {"content": "content_branch", "speaker": "speaker_branch"}  # stage -> what it trains
 
 
 def networks_record(content_branch: nn.Module, speaker_branch: nn.Module | None) -> dict[str, Any]:
-    """What a checkpoint says about its networks: the arguments that build them; None for those of other classes."""
-    networks = {"content_branch": (content_branch, ContentBranch), "speaker_branch": (speaker_branch, SpeakerBranch)}
-    return {
-        name: plain_arguments(network) if isinstance(network, kind) else None
-        for name, (network, kind) in networks.items()
-        if network is not None
-    }
+    """What a checkpoint says about its networks: what builds them; None for those that are not in the register."""
+    networks = {"content_branch": content_branch, "speaker_branch": speaker_branch}
+    return {name: network_record(network) for name, network in networks.items() if network is not None}
 
 
 def statistics_record(data: object) -> dict[str, list[float]]:
@@ -84,7 +85,8 @@ def landmark_model_of_checkpoint(path: str | Path, *, averaged: bool = True) -> 
     state = checkpoint.get(STATE)
     if not isinstance(state, Mapping) or not isinstance(checkpoint.get("state_dict"), Mapping):
         raise WeightsError("it is no checkpoint of stage 1", _REMEDY, path)
-    statistics = state.get("statistics") or {}
+    statistics = {name: values for name, values in checkpoint["state_dict"].items() if name in _BUFFERS}
+    statistics |= state.get("statistics") or {}
     if not {"feature_mean", "feature_std"} <= set(statistics):
         found = "it does not say the mean and deviation of the features that it was trained on"
         raise WeightsError(found, "let inkspeak fit go on from it with SpeechLandmarksDataModule", path)
@@ -97,13 +99,13 @@ def landmark_model_of_checkpoint(path: str | Path, *, averaged: bool = True) -> 
             weights = _own(checkpoint["state_dict"], name)
             average = _average(checkpoint, weights) if averaged and name == trained else None
             average_used |= average is not None
-            branches[name] = filled(build_network(name, state[name]), average or weights)
+            branches[name] = recorded_network(name, state[name], average or weights)
         embedding = statistics.get("mean_embedding")
         return LandmarkModel(
-            content_branch=cast("ContentBranch", branches["content_branch"]),
+            content_branch=cast("ContentNetwork", branches["content_branch"]),
             speaker_branch=cast("SpeakerBranch | None", branches.get("speaker_branch")),
-            feature_mean=torch.tensor(statistics["feature_mean"], dtype=torch.float32),
-            feature_std=torch.tensor(statistics["feature_std"], dtype=torch.float32),
+            feature_mean=torch.as_tensor(statistics["feature_mean"]).float(),
+            feature_std=torch.as_tensor(statistics["feature_std"]).float(),
             mean_embedding=None if embedding is None else torch.tensor(embedding, dtype=torch.float32),
             training=LandmarkTraining(windows_seen=int(state["windows_seen"]), averaged=average_used),
         )

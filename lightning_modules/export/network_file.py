@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from lightning_modules.errors import ConfigError, WeightsError
 from lightning_modules.networks.content_branch import ContentBranch
+from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
 from lightning_modules.networks.frozen.mobilefacenet import MobileFaceNet
 from lightning_modules.networks.frozen.sphereface import SphereFace
 from lightning_modules.networks.landmark_flow import LandmarkFlow
@@ -62,6 +63,13 @@ class NetworkKind:
     arguments: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
 
 
+def _content_branch(architecture: str = "recurrent", **sizes: int) -> nn.Module:
+    kinds: dict[str, Callable[..., nn.Module]] = {"recurrent": ContentBranch, "convolutional": ConvolutionalBranch}
+    if architecture not in kinds:
+        raise ValueError(f"its architecture is {architecture!r}, not one of {', '.join(kinds)}")
+    return kinds[architecture](**sizes)
+
+
 NETWORKS: Final[Mapping[str, NetworkKind]] = {
     "portrait_generator": NetworkKind(
         PortraitGenerator,
@@ -74,8 +82,9 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
         LandmarkFlow, {"architecture": _name} | dict.fromkeys(("width", "levels", "widest"), _number)
     ),
     "content_branch": NetworkKind(
-        ContentBranch,
-        dict.fromkeys(("features", "prior_width", "prior_features", "hidden", "layers", "head_width"), _number),
+        _content_branch,
+        dict.fromkeys(("features", "prior_width", "prior_features", "hidden", "layers", "head_width", "width"), _number)
+        | {"architecture": _name},
     ),
     "speaker_branch": NetworkKind(
         SpeakerBranch,

@@ -26,12 +26,17 @@ class ConvolutionalBranch(nn.Module):
         dropout: of the channels before that layer, while training.
 
     Attributes:
-        arguments: the sizes as given, so that a checkpoint can say what it belongs to.
+        arguments: its architecture and the sizes as given, so that a checkpoint can say what it belongs to.
     """
 
     def __init__(self, features: int = 80, width: int = 128, head_width: int = 256, dropout: float = 0.1) -> None:
         super().__init__()
-        self.arguments = {"features": features, "width": width, "head_width": head_width}
+        self.arguments = {
+            "architecture": "convolutional",
+            "features": features,
+            "width": width,
+            "head_width": head_width,
+        }
         self.features = features
         self.layers = nn.ModuleList()
         for index, kernel in enumerate(_KERNELS):

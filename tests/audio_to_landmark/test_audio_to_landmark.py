@@ -23,6 +23,8 @@ from tiny_speech import (
 from callbacks.ema import ExponentialMovingAverage
 from lightning_modules.audio_to_landmark import AudioToLandmark
 from lightning_modules.errors import ConfigError, WeightsError
+from lightning_modules.export.landmark_checkpoint import export_landmark_model
+from lightning_modules.export.landmark_model_file import load_landmark_model
 from lightning_modules.losses.graph_laplacian import graph_laplacian_loss
 from lightning_modules.losses.landmark_displacement import landmark_displacement_loss
 from lightning_modules.losses.landmark_objective import LandmarkObjective
@@ -219,6 +221,23 @@ def test_what_the_features_were_normalised_with_is_kept(tmp_path):
     state = module.state_dict()
     assert torch.equal(state["feature_mean"], data.feature_mean)
     assert torch.equal(state["feature_std"], data.feature_std)
+
+
+def test_both_kinds_of_content_branch_are_exported(tmp_path):
+    features, face, frames = torch.randn(40, 80), torch.randn(204), torch.tensor([3, 20])
+    data = TinySpeech(batches=1)
+    data.feature_mean, data.feature_std = torch.arange(80.0), torch.arange(1.0, 81.0)
+    for number, branch in enumerate((tiny_content(), ConvolutionalBranch(width=8, head_width=16))):
+        module = content_stage(content_branch=branch)
+        fit = trainer(tmp_path, limit_val_batches=0)
+        fit.fit(module, data)
+        fit.save_checkpoint(tmp_path / "content.ckpt")
+        export_landmark_model(tmp_path / "content.ckpt", tmp_path / f"{number}.safetensors", half=False)
+        model = load_landmark_model(tmp_path / f"{number}.safetensors")
+        assert type(model.content_branch) is type(branch)
+        assert torch.equal(model.feature_mean, data.feature_mean)
+        expected = branch.eval().displacements(features, face, frames)
+        torch.testing.assert_close(model.content_branch.displacements(features, face, frames), expected)
 
 
 def test_other_files_are_no_content_branch(tmp_path):

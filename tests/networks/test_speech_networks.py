@@ -182,6 +182,10 @@ def test_convolutions_share_the_frames_of_windows_that_follow_one_another():
     assert (branch(window_view(changed), static)[:, 1] - made[:, 1]).abs().max() > 1e-5
 
 
+def test_the_default_size_of_the_convolutions():
+    assert parameters(ConvolutionalBranch()) == 446_924
+
+
 def test_convolutions_on_chosen_frames_of_a_clip():
     branch = settled(small_convolutions())
     features, static = torch.randn(60, 5), torch.randn(204)
