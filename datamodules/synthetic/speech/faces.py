@@ -6,8 +6,6 @@ are, and some mouths are a little open at rest, as in many photos. Everything is
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import numpy.typing as npt
 
@@ -16,12 +14,6 @@ from lightning_modules.geometry.landmark_groups import LOWER_INNER_LIP, LOWER_OU
 
 _FIELD_WIDTH, _FIELD_SIZE = 0.4, 0.02
 _OPEN_SHARE, _MOST_OPEN = 0.3, 0.05
-_INNER_CORNERS: Final = (60, 64)
-
-
-def face_name(number: int) -> str:
-    """Return the name of a face, ``"template-0007"``."""
-    return f"template-{number:04d}"
 
 
 def sample_face(seed: int, number: int) -> npt.NDArray[np.float64]:
