@@ -95,18 +95,19 @@ class Sketch(NamedTuple):
     mass: Tensor
 
 
-def sketch(light: Tensor, guidance: Guidance, style: LineStyle) -> Sketch:
+def sketch(light: Tensor, guidance: Guidance, style: LineStyle, span: float = 1.0) -> Sketch:
     """Find strokes and masses.
 
     Args:
         light: (B, 1, h, w) luminance on the board.
         guidance: maps of the same size.
         style: choices.
+        span: factor on all lengths: the share of the shorter side that a portrait crop around the face would take.
 
     Returns:
         The sketch; nothing is inked yet.
     """
-    unit = min(light.shape[-2:]) / REFERENCE_SIDE
+    unit = span * min(light.shape[-2:]) / REFERENCE_SIDE
     plain, tone = _see(light, guidance.face, style, unit)
     texture = _texture(plain, tone, unit)
     field = _follow(tone, guidance, texture, unit)

@@ -57,7 +57,10 @@ class CoherentLineDrawer:
         mass_tone: tone, relative to lit skin, below which an area is filled with black; 0 fills nothing.
         background: sensitivity to lines outside the matte, relative to the person.
         board: shorter side of the board on which the drawing is worked out, pixels. It suits a portrait crop, whose
-            face spans 0.7 of the side; for a picture with a small face choose it so that the face spans about 270.
+            face spans 0.7 of the side.
+        span: share of the shorter side that a portrait crop around the face would take; widths and lengths of strokes
+            follow it. For a picture with a small face choose it with a larger board, so that ``span * board`` stays
+            about 384.
 
     Raises:
         ConfigError: for an unknown look or a number out of range.
@@ -76,6 +79,7 @@ class CoherentLineDrawer:
         mass_tone: float = 0.42,
         background: float = 0.55,
         board: int = 384,
+        span: float = 1.0,
     ) -> None:
         if look not in LOOKS:
             raise ConfigError(f"unknown look {look!r}", f"choose one of {', '.join(sorted(LOOKS))}")
@@ -87,12 +91,14 @@ class CoherentLineDrawer:
             "mass_tone": (mass_tone, 0.0, 2.0),
             "background": (background, 0.01, 1.0),
             "board": (board, 128, 2048),
+            "span": (span, 0.1, 4.0),
         }
         for name, (value, low, high) in ranges.items():
             if not low <= value <= high:
                 raise ConfigError(f"{name} is {value}", f"choose it between {low:g} and {high:g}")
         self.name = look
         self.board = int(board)
+        self.span = float(span)
         self.style = LineStyle(
             detail=float(detail),
             coherence=float(coherence),
@@ -110,6 +116,8 @@ class CoherentLineDrawer:
             "look": self.name,
             **asdict(self.style),
             "board": self.board,
+            # Only where it was chosen: drawings that were kept before it could be are found again.
+            **({"span": self.span} if self.span != 1.0 else {}),
         }
 
     @torch.no_grad()
@@ -154,7 +162,9 @@ class CoherentLineDrawer:
         guidance = make_guidance(light, landmarks, matte)
         # Below 768 pixels the drawing is inked finer and reduced, which keeps thin strokes even.
         finer = 1 if min(height, width) >= 768 else max(2, math.ceil(scale))
-        drawn = LOOKS[self.name](sketch(light, guidance, self.style), guidance, (finer * height, finer * width))
+        drawn = LOOKS[self.name](
+            sketch(light, guidance, self.style, self.span), guidance, (finer * height, finer * width)
+        )
         return (1.0 - resized(drawn, (height, width), "area")).clamp(0.0, 1.0)
 
 

@@ -98,7 +98,12 @@ class Session:
             if trained_size not in (None, portrait.size):
                 notes.append(f"the generator was trained at {trained_size} pixels and draws {portrait.size} here")
             presenter = make_presenter(
-                photo, portrait, look=job.look, surroundings=around, side_by_side=job.side_by_side
+                photo,
+                portrait,
+                look=job.look,
+                surroundings=around,
+                side_by_side=job.side_by_side,
+                matter=None if around is None else backends.matter(job),
             )
         with _timed(seconds, "motion", progress):
             from lightning_modules.audio.envelope_driver import EnvelopeDriver

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +14,7 @@ from lightning_modules.pipeline.presentation import SideBySide
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lightning_modules.faces.matter import Matter
     from lightning_modules.faces.photo import Photo
     from lightning_modules.pipeline.portrait import Portrait
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 LONGEST_SIDE = 1920
 #: Crop side on the drawer's board; surroundings are drawn at the same scale, so lines are equally wide inside and out.
 _BOARD = 384
-_LARGEST_BOARD = 2048
+#: Pixels of the largest board. Around a smaller face the lines are wider than inside, and never thinner than the pen.
+_LARGEST_BOARD = 1_200_000
 
 
 class Presenter(Protocol):
@@ -114,32 +117,54 @@ class Surroundings:
         return min(1024, max(128, -(-self.frame.side // 8) * 8))
 
 
-def draw_surroundings(photo: NDArray[np.uint8], surroundings: Surroundings, look: str) -> NDArray[np.uint8]:
-    """Draw the whole photo at the line width of the square.
+def draw_surroundings(
+    photo: NDArray[np.uint8],
+    surroundings: Surroundings,
+    look: str,
+    *,
+    landmarks: NDArray[np.floating] | None = None,
+    matter: Matter | None = None,
+) -> NDArray[np.uint8]:
+    """Draw the whole photo at the line width of the square, in a time that neither photo nor face can make longer.
 
     Args:
         photo: (H, W, 3) uint8.
         surroundings: size of the canvas and place of the square.
         look: as ``make_drawer`` takes it.
+        landmarks: (68, 2 | 3) of the face, canvas pixels.
+        matter: tells the person from the background; ``None`` draws everything as person.
 
     Returns:
         (height, width, 1) uint8.
     """
     import cv2
+    import torch
 
     from lightning_modules.drawing.drawer import make_drawer
     from lightning_modules.pipeline.portrait import image_array, image_tensor
 
     size = (surroundings.width, surroundings.height)
     shrinks = size[0] < photo.shape[1]
-    resized = cv2.resize(photo, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-    board = min(_LARGEST_BOARD, max(128, round(_BOARD * min(size) / surroundings.frame.side)))
-    drawn: NDArray[np.uint8] = image_array(make_drawer(look, board=board).draw(image_tensor(np.asarray(resized))))[0]
+    resized = np.asarray(
+        cv2.resize(photo, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), np.uint8
+    )
+    wanted, most = _BOARD * min(size) / surroundings.frame.side, math.sqrt(_LARGEST_BOARD * min(size) / max(size))
+    board = max(128, round(min(wanted, most)))
+    matte = None if matter is None else torch.from_numpy(matter.matte(resized))[None, None]
+    points = None if landmarks is None else torch.from_numpy(landmarks)[None]
+    drawer = make_drawer(look, board=board, span=min(_BOARD / board, 4.0))
+    drawn: NDArray[np.uint8] = image_array(drawer.draw(image_tensor(resized), landmarks=points, matte=matte))[0]
     return drawn
 
 
 def make_presenter(
-    photo: Photo, portrait: Portrait, *, look: str, surroundings: Surroundings | None, side_by_side: bool
+    photo: Photo,
+    portrait: Portrait,
+    *,
+    look: str,
+    surroundings: Surroundings | None,
+    side_by_side: bool,
+    matter: Matter | None = None,
 ) -> Presenter:
     """The presenter of a job.
 
@@ -149,6 +174,7 @@ def make_presenter(
         look: the drawing's look.
         surroundings: shows the whole photo when given.
         side_by_side: also show the photo itself at the left.
+        matter: tells the person from the background in the whole photo.
 
     Returns:
         The presenter.
@@ -158,6 +184,10 @@ def make_presenter(
     presenter: Presenter = Square(portrait.size)
     original = image_array(portrait.photo)[0]
     if surroundings is not None:
-        presenter = InSurroundings(draw_surroundings(photo.rgb, surroundings, look), surroundings.frame)
+        frame = surroundings.frame
+        points = portrait.landmarks.cpu().numpy()[:, :2]
+        landmarks = (points + 0.5) * (frame.side / portrait.size) - 0.5 + np.array([frame.left, frame.top], np.float32)
+        canvas = draw_surroundings(photo.rgb, surroundings, look, landmarks=landmarks, matter=matter)
+        presenter = InSurroundings(canvas, frame)
         original = photo.rgb
     return _BesidePhoto(original, presenter) if side_by_side else presenter

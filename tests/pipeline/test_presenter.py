@@ -56,6 +56,39 @@ def test_surroundings_of_blank_paper_are_blank() -> None:
     assert drawn.min() == 255
 
 
+def test_lines_are_as_wide_around_a_small_face_as_in_its_square() -> None:
+    """A thin dark rod, in a picture that is all square and in one three times as wide; a dark strip sets the black."""
+    square = np.full((300, 300, 3), 190, np.uint8)
+    large = np.full((900, 900, 3), 190, np.uint8)
+    square[:, :12] = large[:, :36] = 0
+    square[60:240, 147:153] = large[360:540, 447:453] = 90
+    alone = draw_surroundings(square, Surroundings.of((300, 300), PortraitFrame(0, 0, 300)), "pencil")
+    within = draw_surroundings(large, Surroundings.of((900, 900), PortraitFrame(300, 300, 300)), "pencil")
+    rods = [alone[100:200, 120:180], within[400:500, 420:480]]
+    wide = [(255.0 - rod[..., 0]).sum(1).mean() / 255 for rod in rods]
+    assert 1 < wide[0] < 12
+    assert wide[1] == pytest.approx(wide[0], rel=0.15)
+
+
+@pytest.mark.parametrize(("photo", "side"), [((2667, 4000), 300), ((4000, 4000), 60), ((400, 4000), 100)])
+def test_no_small_face_makes_the_board_large(
+    photo: tuple[int, int], side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightning_modules.drawing import drawer
+
+    class Blank:
+        def draw(self, photo, *, landmarks, matte):
+            return photo[:, :1] * 0 + 1
+
+    asked: list[dict[str, float]] = []
+    monkeypatch.setattr(drawer, "make_drawer", lambda _, **options: asked.append(options) or Blank())
+    around = Surroundings.of(photo, PortraitFrame(200, 200, side))
+    draw_surroundings(np.zeros((*photo, 3), np.uint8), around, "ink")
+    board, span = asked[0]["board"], asked[0]["span"]
+    assert board * board * max(photo) / min(photo) <= 1.21e6
+    assert span * board == pytest.approx(384)
+
+
 def test_beside_the_photo(portrait: Portrait, photo: object) -> None:
     presenter = make_presenter(photo, portrait, look="ink", surroundings=None, side_by_side=True)  # type: ignore[arg-type]
     shown = presenter.show(np.zeros((2, 128, 128, 1), np.uint8))
