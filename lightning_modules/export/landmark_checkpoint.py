@@ -17,8 +17,6 @@ from lightning_modules.export.landmark_model_file import (
     LandmarkModel,
     LandmarkTraining,
     NaturalGains,
-    network_record,
-    recorded_network,
     save_landmark_model,
 )
 from lightning_modules.export.network_file import build_network, filled, plain_arguments
@@ -37,9 +35,17 @@ _BRANCHES: Final = {"content": "content_branch", "speaker": "speaker_branch"}  #
 
 
 def networks_record(content_branch: nn.Module, speaker_branch: nn.Module | None) -> dict[str, Any]:
-    """What a checkpoint says about its networks: what builds them; None for those that are not in the register."""
+    """What a checkpoint says about its networks: the arguments that build them; None for those of other classes."""
+    kinds: dict[str, tuple[type[nn.Module], ...]] = {
+        "content_branch": (ContentBranch, ConvolutionalBranch),
+        "speaker_branch": (SpeakerBranch,),
+    }
     networks = {"content_branch": content_branch, "speaker_branch": speaker_branch}
-    return {name: network_record(network) for name, network in networks.items() if network is not None}
+    return {
+        name: plain_arguments(network) if isinstance(network, kinds[name]) else None
+        for name, network in networks.items()
+        if network is not None
+    }
 
 
 def statistics_record(data: object) -> dict[str, list[float]]:
@@ -99,7 +105,7 @@ def landmark_model_of_checkpoint(path: str | Path, *, averaged: bool = True) -> 
             weights = _own(checkpoint["state_dict"], name)
             average = _average(checkpoint, weights) if averaged and name == trained else None
             average_used |= average is not None
-            branches[name] = recorded_network(name, state[name], average or weights)
+            branches[name] = filled(build_network(name, state[name]), average or weights)
         embedding = statistics.get("mean_embedding")
         return LandmarkModel(
             content_branch=cast("ContentNetwork", branches["content_branch"]),

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from lightning_modules.errors import ConfigError, WeightsError
 from lightning_modules.export.network_file import build_network, filled, first_difference, plain_arguments
 from lightning_modules.networks.content_branch import ContentBranch
+from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
 from lightning_modules.networks.speaker_branch import SpeakerBranch
 from lightning_modules.pipeline.atomic_files import atomic_path
 from lightning_modules.weights.checkpoint_file import HEADER, read_weight_file
@@ -34,6 +35,9 @@ FORM: Final = 1
 BANDS: Final = 80
 EMBEDDING: Final = 256
 UNSTATED: Final = "not stated"
+
+ContentNetwork = ContentBranch | ConvolutionalBranch
+"""What can be the content branch: the published network, or ours."""
 
 FeatureName = Literal["mel", "autovc"]
 """Content features that a model can hear: the log-mel, or the published one, said again by AutoVC."""
@@ -133,7 +137,7 @@ class LandmarkModel:
         ConfigError: the parts do not fit together.
     """
 
-    content_branch: ContentBranch
+    content_branch: ContentNetwork
     feature_mean: Tensor
     feature_std: Tensor
     speaker_branch: SpeakerBranch | None = None
@@ -155,9 +159,9 @@ class LandmarkModel:
         if odd:
             raise ConfigError(f"a branch that hears {odd[0]} features", f"train one that hears {BANDS}")
 
-    def branches(self) -> dict[str, ContentBranch | SpeakerBranch]:
+    def branches(self) -> dict[str, ContentNetwork | SpeakerBranch]:
         """The networks by their names in the register."""
-        found: dict[str, ContentBranch | SpeakerBranch] = {"content_branch": self.content_branch}
+        found: dict[str, ContentNetwork | SpeakerBranch] = {"content_branch": self.content_branch}
         if self.speaker_branch is not None:
             found["speaker_branch"] = self.speaker_branch
         return found
@@ -242,7 +246,7 @@ def _model(tensors: Mapping[str, Tensor], header: str) -> LandmarkModel:
         raise WeightsError(f"its weights do not fit its header ({odd})", _REMEDY)
     speaker = branches.get("speaker_branch")
     return LandmarkModel(
-        content_branch=cast("ContentBranch", branches["content_branch"]),
+        content_branch=cast("ContentNetwork", branches["content_branch"]),
         speaker_branch=None if speaker is None else cast("SpeakerBranch", speaker),
         feature_mean=statistics["feature_mean"],
         feature_std=statistics["feature_std"],

@@ -27,6 +27,7 @@ from lightning_modules.export.landmark_model_file import (
     save_landmark_model,
 )
 from lightning_modules.networks.content_branch import ContentBranch
+from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
 from lightning_modules.networks.speaker_branch import SpeakerBranch
 
 CONTENT: dict[str, Any] = {"prior_width": 8, "prior_features": 6, "hidden": 8, "layers": 2, "head_width": 8}
@@ -61,7 +62,8 @@ def same(one: LandmarkModel, other: LandmarkModel) -> bool:
 
 @pytest.mark.parametrize("both", [True, False])
 def test_what_is_saved_comes_back_bit_by_bit(tmp_path: Path, model: LandmarkModel, both: bool) -> None:
-    saved = model if both else replace(model, speaker_branch=None, mean_embedding=None)
+    other = ConvolutionalBranch(width=8, head_width=8).eval()
+    saved = model if both else replace(model, content_branch=other, speaker_branch=None, mean_embedding=None)
     loaded = load_landmark_model(save_landmark_model(saved, tmp_path / "sub" / "m.safetensors"))
     assert same(saved, loaded)
     assert torch.equal(loaded.feature_mean, saved.feature_mean)
@@ -103,6 +105,7 @@ def rewritten(path: Path, change: Any) -> Path:
         (lambda header, _: header.update(form=99), "form 99"),
         (lambda header, _: header["content_branch"].update(hidden=10**9), "hidden"),
         (lambda header, _: header["content_branch"].update(os="system"), "os"),
+        (lambda header, _: header["content_branch"].update(architecture="odd"), "odd"),
         (lambda header, _: header["facts"].update(feature="smell"), "smell"),
         (lambda header, _: header["facts"]["gains"].update(mouth_x=-1), "mouth_x"),
         (lambda header, _: header["facts"]["gains"].update(mouth_x="1"), "mouth_x"),
