@@ -45,7 +45,9 @@ def test_the_jaw_turns_about_its_hinge():
     expected = (0, HINGE[0] + y * math.cos(0.2) + z * math.sin(0.2), HINGE[1] - y * math.sin(0.2) + z * math.cos(0.2))
     np.testing.assert_allclose(moved[57], expected, atol=1e-12)
     np.testing.assert_allclose(moved[[0, 16, 30, 51]], rest[[0, 16, 30, 51]], atol=1e-15)
-    assert jaw_shares()[8] == 1 and jaw_shares()[48] == 0.35 and jaw_shares()[27] == 0
+    assert jaw_shares()[8] == 1
+    assert jaw_shares()[48] == 0.35
+    assert jaw_shares()[27] == 0
 
 
 def test_width_and_thickness_by_hand():
@@ -176,7 +178,8 @@ def test_prosody_gain_follows_the_level():
 
 def test_diphthongs_and_stress():
     first, second = VisemeTable().segments(Utterance((Phone(0, 0.1, "ay", "primary"),), 0.1))
-    assert first.end == pytest.approx(0.06) and second.end == pytest.approx(0.1)
+    assert first.end == pytest.approx(0.06)
+    assert second.end == pytest.approx(0.1)
     assert first.viseme.targets[J] == pytest.approx(0.85 * 1.15)
     assert stressed(VISEMES["PBM"], 1.15) is VISEMES["PBM"]
     assert set(DIPHTHONGS) == {"ay", "aw", "ey", "ow", "oy"}
@@ -189,7 +192,8 @@ def test_ipa_is_looked_up_bare():
     assert [name for name, _ in table.names_of("eɪ")] == ["EH", "IY"]
     assert [name for name, _ in table.names_of("ɑːɹ")] == ["AA", "R"]
     assert not table.unknown
-    assert table.names_of("ʘ")[0][0] == "KG" and table.names_of("ɘ̃x̂q̂")[0][0] in VISEMES
+    assert table.names_of("ʘ")[0][0] == "KG"
+    assert table.names_of("ɘ̃x̂q̂")[0][0] in VISEMES
     assert "ʘ" in table.unknown
     assert bare_ipa("ˈa:") == "a"
 
@@ -198,7 +202,8 @@ def test_phones_must_follow_each_other_and_can_be_stretched():
     with pytest.raises(ValueError, match="does not follow"):
         Utterance((Phone(0, 0.2, "aa"), Phone(0.1, 0.3, "b")), 0.3)
     slow = track(("aa", 0.2), ("b", 0.08)).scaled(1.5)
-    assert slow.phones[1].start == pytest.approx(0.3) and slow.duration == pytest.approx(0.42)
+    assert slow.phones[1].start == pytest.approx(0.3)
+    assert slow.duration == pytest.approx(0.42)
     assert slow.phones[1].closure == pytest.approx((0.3, 0.39))
 
 
@@ -211,9 +216,12 @@ def test_faces_are_in_face_units_and_differ():
     np.testing.assert_array_equal(sample_face(0, 7), faces[7])
     assert np.abs(sample_face(1, 7) - faces[7]).max() > 0.01
     width = faces[:, 54, 0] - faces[:, 48, 0]
-    assert width.min() < 0.6 and width.max() > 0.72
+    assert width.min() < 0.6
+    assert width.max() > 0.72
     opened = inner_gap(faces) > 1e-6
-    assert 0.15 < opened.mean() < 0.45 and inner_gap(faces).max() < 0.06 and inner_gap(faces).min() > -1e-12
+    assert 0.15 < opened.mean() < 0.45
+    assert inner_gap(faces).max() < 0.06
+    assert inner_gap(faces).min() > -1e-12
     assert in_face_units(2 * template() + 3)[33] == pytest.approx(template()[33])
 
 

@@ -73,12 +73,13 @@ class FliteVoice:
             except (subprocess.SubprocessError, OSError, RuntimeError) as error:
                 raise BackendError(f"flite failed ({error})", "try it on a terminal") from error
         phones, at = [], 0.0
+        seconds = len(samples) / rate
         for entry in done.stdout.split():
             label, _, moment = entry.rpartition(":")
-            end = float(moment)
+            end = min(float(moment), seconds)  # kal16 leaves out half of the last pause
             if end > at:
                 phones.append(Phone(at, end, label, closure=segment_with_burst(label, at, end)))
                 at = end
-        utterance = filled_with_silence(phones, max(at, len(samples) / rate)).scaled(self._tract)
+        utterance = filled_with_silence(phones, seconds).scaled(self._tract)
         samples = resampled(np.asarray(samples, np.float32), rate, SAMPLE_RATE * self._tract)
         return Spoken(samples, utterance)
