@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from experiments.benchmarks.training_setup import no_flow
 from lightning_modules.batches import PortraitBatch
 from lightning_modules.faces.matter import Matter
 from lightning_modules.geometry.landmark_groups import LIP_SEGMENTS
@@ -142,7 +143,8 @@ class PublishedOrder:
         objective: weights of the terms; geometry and identity are left out.
         settings: of both Adam optimisers: G's, and the one for all discriminators.
         matter: run on every photo in every step.
-        with_heat_maps: make the four sets of heat maps that flow map A asks for.
+        with_heat_maps: make the four sets of heat maps that flow map A asks for, and let it be no flow; without them
+            flow map B takes its place.
         pool_size: entries of D_coh's image pool.
     """
 
@@ -223,10 +225,11 @@ class PublishedOrder:
             with self._counted("griddata"):
                 found = griddata_map(source_points, points, size)
             grid = torch.from_numpy(found)[None].to(device)
-            flow = flow_of(pixel_map(grid, size)).movedim(-1, 1)
-            drawn = self.generator(
-                photo, source_image, disc_image(points, size).to(device), grid, flow, torch.ones_like(matte)
-            )
+            if self.with_heat_maps:
+                flow, validity = no_flow(1, size, matte)
+            else:
+                flow, validity = flow_of(pixel_map(grid, size)).movedim(-1, 1), torch.ones_like(matte)
+            drawn = self.generator(photo, source_image, disc_image(points, size).to(device), grid, flow, validity)
             carried = sample(matte, dense_spline_map(source, target, size))
             fakes.append(blend(drawn, Blending(carried, batch.static_drawing)))
         first, second = batch.target_landmarks[0]
