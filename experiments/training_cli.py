@@ -26,6 +26,7 @@ except (ImportError, RuntimeError) as error:  # a torchvision that does not fit 
     why = " ".join(str(error).split())
     raise BackendError(f"lightning cannot be imported ({why})", "see what inkspeak doctor says") from error
 
+from experiments.lightning_remarks import drop_lightning_remarks
 from experiments.must_match import MUST_MATCH, active_links, link_must_match, require_linked_values
 
 RUNS = "runs"
@@ -67,6 +68,7 @@ def run_command_line(arguments: list[str]) -> int:
     """
     # Without this, an absolute path such as ${data.init_args.image_size} is not found below the name of the command.
     set_parsing_settings(omegaconf_absolute_to_relative_paths=True)
+    drop_lightning_remarks()
     try:
         TrainingCLI(arguments)
     except argparse.ArgumentError as error:

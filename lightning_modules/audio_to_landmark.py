@@ -28,7 +28,7 @@ from lightning_modules.losses.motion_adversarial import motion_discriminator_los
 from lightning_modules.metrics.landmark_error import LandmarkError
 from lightning_modules.metrics.lip_landmark_distance import LipLandmarkDistance
 from lightning_modules.networks.speaker_branch import EMBEDDING_SCALE
-from lightning_modules.optimization import AdamSettings, clip_to_norm, phase, scheduled_adam
+from lightning_modules.optimization import AdamSettings, clip_to_norm, phase, scheduled_adam, stopped_between_logs
 from lightning_modules.speech_batches import SpeechBatch
 from lightning_modules.weights.trained_branch import FeatureStatistics, load_content_branch
 
@@ -207,6 +207,11 @@ class AudioToLandmark(LightningModule):
         name = PHASES[next(index for index, one in enumerate(known) if one is optimizer)]
         self.report[f"gradient_norm/{name}"] = clip_to_norm(optimizer, self.gradient_clip)
 
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Log the last step of a run that its time ends."""
+        if stopped_between_logs(self.trainer, self.updates[PHASES[0]]):
+            self._log_report(len(batch))
+
     def on_train_epoch_end(self) -> None:
         """Step the schedules: Lightning does not in manual mode."""
         schedulers: Any = self.lr_schedulers()
@@ -216,8 +221,10 @@ class AudioToLandmark(LightningModule):
     # Reports -------------------------------------------------------------------------------------------------------
 
     def _log_step(self, samples: int) -> None:
-        if self.updates[PHASES[0]] % self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
-            return
+        if self.updates[PHASES[0]] % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self._log_report(samples)
+
+    def _log_report(self, samples: int) -> None:
         self.log_dict({**self.report, "seen/windows": float(self.windows_seen)}, batch_size=samples)
 
     def _evaluate(self, batch: SpeechBatch, stage: str) -> Tensor:

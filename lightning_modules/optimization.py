@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import ParallelStrategy
@@ -148,3 +148,21 @@ def clip_to_norm(optimizer: Optimizer, limit: float | None) -> Tensor:
     if limit is not None and gradients:
         torch.nn.utils.clip_grads_with_norm_(given, limit, norm)
     return norm
+
+
+def stopped_between_logs(trainer: Trainer, step: int) -> bool:
+    """Whether a run was stopped from outside, by its time or by a callback, in a step that was not logged.
+
+    To be asked in ``on_train_batch_end``, which comes after that of all callbacks. Lightning would now hand the loggers
+    the numbers that it still holds, those of an earlier step, as if they were this one's; so they are dropped here, and
+    the caller logs what is right.
+
+    Args:
+        trainer: the trainer.
+        step: number of this step, counted from 1.
+    """
+    if not trainer.should_stop or step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        return False
+    if trainer._results is not None:  # noqa: SLF001  there is no other way to them
+        trainer._results.reset()  # noqa: SLF001
+    return True

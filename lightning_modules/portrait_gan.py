@@ -32,7 +32,7 @@ from lightning_modules.image_pool import ImagePool
 from lightning_modules.losses.adversarial import AdversarialKind, discriminator_adversarial_loss
 from lightning_modules.losses.coherence import coherence_discriminator_loss
 from lightning_modules.losses.objective import Objective
-from lightning_modules.optimization import AdamSettings, clip_to_norm, phase, scheduled_adam
+from lightning_modules.optimization import AdamSettings, clip_to_norm, phase, scheduled_adam, stopped_between_logs
 from lightning_modules.portrait_gan_inputs import Derived, InputRecipe, PortraitInputs, blend
 from lightning_modules.portrait_gan_terms import (
     DrawnPair,
@@ -267,6 +267,11 @@ class PortraitGAN(LightningModule):
         name = PHASES[next(index for index, known in enumerate(raw) if known is optimizer)]
         self._note({f"gradient_norm/{name}": clip_to_norm(optimizer, self.gradient_clip)}, 1.0)
 
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Log the last step of a run that its time ends."""
+        if stopped_between_logs(self.trainer, self.updates[PHASES[GENERATOR]]):
+            self._log_report(len(batch))
+
     def on_train_epoch_end(self) -> None:
         """Step the schedules: Lightning does not in manual mode."""
         schedulers: Any = self.lr_schedulers()
@@ -282,8 +287,10 @@ class PortraitGAN(LightningModule):
 
     def _log_step(self, samples: int) -> None:
         """Log when Lightning passes values on; asked at every step it would take as long as a small network's step."""
-        if self.updates[PHASES[GENERATOR]] % self.trainer.log_every_n_steps:  # type: ignore[attr-defined]
-            return
+        if self.updates[PHASES[GENERATOR]] % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            self._log_report(samples)
+
+    def _log_report(self, samples: int) -> None:
         counts = {"seen/photos": self.photos_seen} | {f"updates/{name}": self.updates[name] for name in PHASES}
         self.log_dict({**self.report, **{name: float(count) for name, count in counts.items()}}, batch_size=samples)
 
