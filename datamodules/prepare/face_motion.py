@@ -14,7 +14,7 @@ from datamodules.prepare.video_tracks import VIDEO_RATE
 from lightning_modules.errors import AudioError
 from lightning_modules.geometry.frontal_face import frontal_face
 from lightning_modules.geometry.head_pose import face_frame, register, remove_pose
-from lightning_modules.geometry.landmark_groups import INNER_LIP
+from lightning_modules.geometry.landmark_groups import INNER_LIP_PAIRS
 from lightning_modules.geometry.smoothing import resample_track, smooth_track
 
 _POSE_SMOOTHING: Final = (5, 2)  # window and order; for the head alone: lips are faster than that
@@ -49,7 +49,7 @@ def face_motion(landmarks: npt.NDArray[np.floating], count: int) -> FaceMotion:
     """
     points = np.asarray(landmarks, np.float64)
     steady = np.asarray(smooth_track(points, *_POSE_SMOOTHING), np.float64)
-    rest = points[int(np.argmin(mouth_area(points)))]
+    rest = points[int(np.argmin(mouth_opening(points)))]
     frame = face_frame(rest, frontal_face())
     static = frame.to_face_units(rest)
     pose = register(frame.to_face_units(steady), static).pose
@@ -60,15 +60,15 @@ def face_motion(landmarks: npt.NDArray[np.floating], count: int) -> FaceMotion:
     return FaceMotion(wanted, np.asarray(poses, np.float32), np.asarray(static, np.float32), frame.unit)
 
 
-def mouth_area(landmarks: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    """Return the area inside of the inner lips, (...,), from landmarks (..., 68, 3): triangles from point 60, in x, y.
+def mouth_opening(landmarks: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Return the mean distance in x and y of the three pairs of inner lip points, (...,), of landmarks (..., 68, 3).
 
-    Areas of triangles are added without their signs, so that lips that a detector has crossed do not look closed
-    further than closed.
+    The published set-up adds the areas of triangles from point 60 without their signs (§10.1); for lips that are curved
+    when closed, that sum is smallest when the mouth is a little open.
     """
-    spokes = landmarks[..., list(INNER_LIP)[1:], :2] - landmarks[..., 60:61, :2]
-    one, other = spokes[..., :-1, :], spokes[..., 1:, :]
-    return np.asarray(np.abs(one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]).sum(axis=-1) / 2)
+    upper, lower = (list(points) for points in zip(*INNER_LIP_PAIRS, strict=True))
+    apart = landmarks[..., lower, :2] - landmarks[..., upper, :2]
+    return np.asarray(np.hypot(apart[..., 0], apart[..., 1]).mean(axis=-1))
 
 
 def sound_of(path: Path, first: int, stop: int) -> npt.NDArray[np.int16]:

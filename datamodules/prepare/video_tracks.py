@@ -79,7 +79,7 @@ def write_tracks(path: Path, tracks: Sequence[FaceTrack], mark: str) -> None:
 def read_tracks(path: Path, mark: str) -> list[FaceTrack] | None:
     """Read the tracks of one video; None if they are missing, damaged, or of another state of the video or settings."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as stored:
             if stored["fingerprint"].tobytes().decode() != mark:
                 return None
             ends = np.cumsum(stored["length"])
