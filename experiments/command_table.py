@@ -29,6 +29,7 @@ TRAIN = "Train (arguments of a Lightning trainer, YAML files with --config)"
 COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("animate", "experiments.commands.animate", "turn face photos and speech into talking drawings", MAKE),
     CommandEntry("demo", "experiments.commands.demo", "animate the portrait and the sentence that come along", MAKE),
+    CommandEntry("landmarks", "experiments.commands.landmarks", "turn speech into the motion of 68 landmarks", MAKE),
     CommandEntry("prepare", "experiments.commands.prepare", "work out faces, mattes and drawings of a data set", MAKE),
     CommandEntry("weights", "experiments.commands.weights", "list, verify and export files of weights", LOOK_AFTER),
     CommandEntry("doctor", "experiments.commands.doctor", "check this installation and say what to do", LOOK_AFTER),

@@ -27,6 +27,8 @@ from lightning_modules.errors import ConfigError
 from lightning_modules.pipeline.animation_job import (
     AnimationJob,
     DeviceChoice,
+    DriverName,
+    DriverPreset,
     LandmarkSource,
     Look,
     MatteSource,
@@ -47,7 +49,10 @@ OPTIONS = {
     **dict.fromkeys(("overwrite", "side_by_side", "paste_back", "fps"), Option(group=_OUTPUT)),
     **dict.fromkeys(("size", "look", "renderer"), Option(group=_DRAWING)),
     **dict.fromkeys(("landmarks", "matte", "face"), Option(group=_FACE)),
-    **dict.fromkeys(("seed", "jaw", "lips", "head", "blink_rate"), Option(group=_MOTION)),
+    "driver_weights": Option(metavar="FILE", group=_MOTION),
+    **dict.fromkeys(
+        ("driver", "driver_preset", "seed", "jaw", "lips", "head", "brows", "blink_rate"), Option(group=_MOTION)
+    ),
     **dict.fromkeys(("cache", "device", "batch", "quiet"), Option(group=_MACHINE)),
 }
 
@@ -72,10 +77,14 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
     landmarks_file: Path | None = None,
     matte: MatteSource = "selfie",
     face: Literal["largest"] | int = "largest",
+    driver: DriverName = "auto",
+    driver_weights: Path | None = None,
+    driver_preset: DriverPreset = "default",
     seed: int = 0,
     jaw: float = 1.0,
     lips: float = 1.0,
     head: float = 1.0,
+    brows: float = 1.0,
     blink_rate: float = MotionGains.blink_rate,
     cache: bool = True,
     device: DeviceChoice = "auto",
@@ -107,10 +116,14 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
         landmarks_file: your own 68 landmarks, with --landmarks file; for paintings and the like
         matte: who separates the person from the background
         face: which of several faces, the largest or a number counted from the left
+        driver: who moves the face, a trained model or the loudness of the voice; auto takes the model if there is one
+        driver_weights: a speech-to-landmark model of your own (see inkspeak weights export), instead of the starter
+        driver_preset: how the trained model is used; paper is the published order of work, flaws included
         seed: seed of blinks and sway; the same seed gives the same video
         jaw: how far the mouth opens, 0 to 3
         lips: how far the lips spread and round, 0 to 3
         head: how far the head sways, 0 to 3
+        brows: how far the brows move, 0 to 3
         blink_rate: blinks per minute, 0 to 60
         cache: keep prepared portraits and find them again by content, or not (default: keep)
         device: where to compute; auto takes a GPU if there is one
@@ -157,7 +170,10 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
             side_by_side=side_by_side,
             contact_sheet=plan.contact_sheet,
             seed=seed,
-            gains=MotionGains(jaw=jaw, lips=lips, head=head, blink_rate=blink_rate),
+            gains=MotionGains(jaw=jaw, lips=lips, head=head, brows=brows, blink_rate=blink_rate),
+            driver=driver,
+            driver_weights=driver_weights,
+            driver_preset=driver_preset,
             cache=cache_folder() if cache else None,
             device=device,
             batch=batch,

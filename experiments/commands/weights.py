@@ -11,6 +11,7 @@ from lightning_modules.weights.registry import State, WeightFile, load_manifest,
 
 if TYPE_CHECKING:
     from lightning_modules.export.generator_file import TrainedGenerator
+    from lightning_modules.export.landmark_model_file import LandmarkModel
 
 
 def list_weights(*, json: bool = False) -> int:
@@ -63,13 +64,14 @@ def export_weights(
     raw: bool = False,
     licence: str = "not stated",
     source: str = "not stated",
+    full_precision: bool = False,
     json: bool = False,
 ) -> int:
-    """Take the generator out of a checkpoint of the portrait GAN.
+    """Take the generator out of a checkpoint of the portrait GAN, or the whole model out of one of stage 1.
 
-    OUT is a safetensors file for animate --renderer gan --weights OUT. It holds the weights, the arguments that build
-    the network, and how its inputs were made in training, so that the animation makes them the same way. Where the
-    checkpoint has a moving average of the weights, that is what is taken.
+    OUT is a safetensors file for animate: --renderer gan --weights OUT, or --driver-weights OUT. It holds the weights,
+    the arguments that build the network, and how its inputs were made in training, so that the animation makes them
+    the same way. Where the checkpoint has a moving average of the weights, that is what is taken.
 
     Args:
         checkpoint: a .ckpt that inkspeak fit wrote
@@ -77,6 +79,7 @@ def export_weights(
         raw: take the weights of the last step, not their moving average
         licence: under which the weights may be used; kept in the file
         source: where they come from, such as the data they were trained on; kept in the file
+        full_precision: keep a speech-to-landmark model in 32 bits instead of 16
         json: print JSON instead of a table
 
     Returns:
@@ -90,14 +93,38 @@ def export_weights(
         inkspeak weights export runs/PortraitGAN/version_0/checkpoints/last.ckpt mine.safetensors --licence CC0-1.0
     """
     from lightning_modules.export.generator_checkpoint import export_generator
+    from lightning_modules.export.landmark_checkpoint import export_landmark_model, is_landmark_checkpoint
     from lightning_modules.weights.registry import sha256_of
 
-    exported = export_generator(checkpoint, out, averaged=not raw, licence=licence, source=source)
-    facts = {"file": str(out), "size": out.stat().st_size, "sha256": sha256_of(out)} | generator_facts(exported)
+    told: dict[str, Any] = {"averaged": not raw, "licence": licence, "source": source}
+    if is_landmark_checkpoint(checkpoint):
+        model = export_landmark_model(checkpoint, out, half=not full_precision, **told)
+        averaged, described = model.training.averaged, landmark_model_facts(model)
+    else:
+        exported = export_generator(checkpoint, out, **told)
+        averaged, described = exported.training.averaged, generator_facts(exported)
+    facts = {"file": str(out), "size": out.stat().st_size, "sha256": sha256_of(out)} | described
     print(as_json(facts) if json else text_table([(key, str(value)) for key, value in facts.items()]))
-    if not (raw or exported.training.averaged):
+    if not (raw or averaged):
         print("the checkpoint has no moving average: these are the weights of its last step")
     return 0
+
+
+def landmark_model_facts(model: LandmarkModel) -> dict[str, Any]:
+    """What an exported speech-to-landmark model is, as plain values in the order in which they are shown."""
+    training = model.training
+    parameters = {
+        name: sum(parameter.numel() for parameter in branch.parameters()) for name, branch in model.branches().items()
+    }
+    return {
+        "weights": "moving average" if training.averaged else "last step",
+        "parameters": parameters,
+        "feature": training.feature,
+        "gains": dataclasses.asdict(training.gains),
+        "windows_seen": training.windows_seen,
+        "licence": training.licence,
+        "source": training.source,
+    }
 
 
 def generator_facts(exported: TrainedGenerator) -> dict[str, Any]:

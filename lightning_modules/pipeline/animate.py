@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_modules.pipeline.animation_job import AnimationJob, AnimationReport, Progress
 from lightning_modules.pipeline.backends import Backends
+from lightning_modules.pipeline.landmark_driver_choice import driver_notes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,6 +87,7 @@ class Session:
             speech = read_speech(job.speech)
             notes += speech.notes
         with _timed(seconds, "drawing", progress):
+            driver, announced = backends.driver(job)
             renderer, trained_size = backends.renderer(job)
             from lightning_modules.geometry.alignment import portrait_frame
             from lightning_modules.pipeline.preparation import prepare_cached
@@ -106,10 +107,8 @@ class Session:
                 matter=None if around is None else backends.matter(job),
             )
         with _timed(seconds, "motion", progress):
-            from lightning_modules.audio.envelope_driver import EnvelopeDriver
-
-            driver = EnvelopeDriver(seed=job.seed, **dataclasses.asdict(job.gains))
             track = driver.drive(speech, portrait.landmarks.cpu().numpy(), job.fps)
+            notes += [announced, *driver_notes(driver)]
         return cls(job, photo, portrait, track, speech.duration, presenter, renderer, notes, seconds)
 
     @property

@@ -19,6 +19,8 @@ RendererName = Literal["warp", "gan"]
 LandmarkSource = Literal["mediapipe", "face-alignment", "file"]
 MatteSource = Literal["selfie", "none"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
+DriverName = Literal["auto", "trained", "envelope"]
+DriverPreset = Literal["default", "paper"]
 
 
 def _require(holds: object, found: str, remedy: str) -> None:
@@ -39,6 +41,7 @@ class MotionGains:
         jaw: how far the mouth opens with the voice, in [0, 3].
         lips: how far the lips spread and round, in [0, 3].
         head: how far the head sways and nods, in [0, 3].
+        brows: how far the brows move, in [0, 3].
         blink_rate: blinks per minute, in [0, 60]; 0 keeps the eyes open.
 
     Raises:
@@ -48,10 +51,11 @@ class MotionGains:
     jaw: float = 1.0
     lips: float = 1.0
     head: float = 1.0
+    brows: float = 1.0
     blink_rate: float = 15.0
 
     def __post_init__(self) -> None:
-        for name in ("jaw", "lips", "head"):
+        for name in ("jaw", "lips", "head", "brows"):
             value = getattr(self, name)
             _require(0.0 <= value <= 3.0, f"the motion gain '{name}' is {value}", "choose a value from 0 to 3")
         _require(
@@ -86,6 +90,9 @@ class AnimationJob:
         contact_sheet: also write a sheet of evenly spaced frames as an image here.
         seed: seed of blinks and sway; same inputs and seed give the same frames.
         gains: how strongly each part of the face moves.
+        driver: who moves the landmarks with the speech; ``"auto"`` takes the trained model where there is one.
+        driver_weights: a trained model of one's own, else the one that comes with the package.
+        driver_preset: of the trained model: ``"default"``, or ``"paper"`` for the published order of work.
         cache: folder for prepared portraits; ``None`` prepares anew and keeps nothing.
         device: ``"auto"`` takes a GPU when torch sees one.
         batch: frames rendered together, from 1 to 256; ``None`` takes what suits the device (few on a CPU, whose caches
@@ -116,6 +123,9 @@ class AnimationJob:
     contact_sheet: Path | None = None
     seed: int = 0
     gains: MotionGains = field(default_factory=MotionGains)
+    driver: DriverName = "auto"
+    driver_weights: Path | None = None
+    driver_preset: DriverPreset = "default"
     cache: Path | None = None
     device: DeviceChoice = "auto"
     batch: int | None = None

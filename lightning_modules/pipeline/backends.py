@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from lightning_modules.faces.face import FaceAnalyzer
     from lightning_modules.faces.matter import Matter
     from lightning_modules.pipeline.animation_job import AnimationJob
+    from lightning_modules.pipeline.landmark_driver_choice import Driver
     from lightning_modules.pipeline.renderer import Renderer
 
 Made = TypeVar("Made")
@@ -59,6 +60,24 @@ class Backends:
             WeightsError: a file of weights cannot be used.
         """
         return self._once(("renderer", job.weights, job.flow_weights), _make_renderer, job)
+
+    def driver(self, job: AnimationJob) -> tuple[Driver, str]:
+        """Who moves the landmarks, and how that is announced. A model is read once; drivers are as the job wants them.
+
+        Raises:
+            ConfigError: a model is asked for and there is none, or one is given and not asked for.
+            WeightsError: the model cannot be used.
+        """
+        from lightning_modules.pipeline.landmark_driver_choice import chosen_driver, driver_note, make_driver
+
+        _, file = chosen_driver(job.driver, job.driver_weights)
+        model = None
+        if file is not None:
+            from lightning_modules.export.landmark_model_file import load_landmark_model
+
+            model = self._once(("landmark model", file), load_landmark_model, file)
+        made = make_driver(model, preset=job.driver_preset, seed=job.seed, gains=job.gains)
+        return made, driver_note(file, job.driver_preset)
 
     def _once(self, key: Hashable, make: Callable[..., Made], *arguments: Any, **options: Any) -> Made:
         if key not in self._kept:
