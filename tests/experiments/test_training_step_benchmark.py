@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,14 @@ def test_memory_is_the_difference_of_two_processes(monkeypatch):
     found = training_resources.memory_per_image("lite", 64)
     assert found["megabytes_per_image"] == pytest.approx(50.0)
     assert found["peak_megabytes"] == {"batch 1": 1050.0, "batch 3": 1150.0}
+
+
+def test_the_peak_is_that_of_the_program_not_of_its_parent():
+    filled = bytearray(b"x" * 300_000_000)
+    child = "from experiments.benchmarks.training_resources import peak_resident; print(peak_resident())"
+    said = training_resources.subprocess.run([sys.executable, "-c", child], capture_output=True, check=True, text=True)
+    assert len(filled) < training_resources.peak_resident()
+    assert 20e6 < int(said.stdout) < training_resources.peak_resident() - 200e6
 
 
 def test_published_order_takes_one_photo_only(batch):
