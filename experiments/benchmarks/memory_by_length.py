@@ -8,9 +8,10 @@ import sys
 from typing import Any
 
 _CHILD = """
-import json, resource, sys, tempfile
+import json, sys, tempfile
 from pathlib import Path
 from experiments.benchmarks.memory_by_length import long_speech
+from experiments.benchmarks.peak_memory import peak_resident
 from experiments.demo import DEMO_PHOTO
 from lightning_modules.pipeline.animate import animate_photo
 from lightning_modules.pipeline.animation_job import AnimationJob, SilentProgress
@@ -18,9 +19,8 @@ with tempfile.TemporaryDirectory() as folder:
     speech = long_speech(Path(folder), float(sys.argv[1]))
     job = AnimationJob(photo=DEMO_PHOTO, speech=speech, output=Path(folder) / "long.mp4")
     report = animate_photo(job, SilentProgress())
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-scale = 1 if sys.platform == "darwin" else 1024
-print(json.dumps({"frames": report.frames, "peak_bytes": peak * scale, "seconds": sum(report.seconds.values())}))
+peak = peak_resident()
+print(json.dumps({"frames": report.frames, "peak_bytes": peak, "seconds": sum(report.seconds.values())}))
 """
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from experiments.benchmarks.peak_memory import peak_resident
 from experiments.benchmarks.training_setup import Preset, fit_quietly, make_batch, make_module, quiet_trainer
 
 _CHILD: Final = """
@@ -47,17 +48,6 @@ def peak_bytes(preset: Preset, batch_size: int, size: int) -> dict[str, float]:
     if torch.cuda.is_available():
         return {"bytes": float(torch.cuda.max_memory_allocated())}
     return {"bytes": float(peak_resident())}
-
-
-def peak_resident() -> int:
-    """Largest resident memory of this process since its program started, bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():  # where it does, what getrusage tells began with the size of the parent process
-        line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def memory_per_image(preset: Preset, size: int, batch_sizes: tuple[int, int] = (1, 3)) -> dict[str, Any]:

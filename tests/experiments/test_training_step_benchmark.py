@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from experiments.benchmarks import published_order, training_resources, training_setup, training_step
+from experiments.benchmarks.peak_memory import peak_resident
 from lightning_modules.geometry.flow_map import interpolated_flow_map
 from lightning_modules.geometry.rasters import landmark_heat_maps
 from lightning_modules.geometry.sampling import normalize_map
@@ -142,10 +143,10 @@ def test_memory_is_the_difference_of_two_processes(monkeypatch):
 
 def test_the_peak_is_that_of_the_program_not_of_its_parent():
     filled = bytearray(b"x" * 300_000_000)
-    child = "from experiments.benchmarks.training_resources import peak_resident; print(peak_resident())"
+    child = "from experiments.benchmarks.peak_memory import peak_resident; print(peak_resident())"
     said = training_resources.subprocess.run([sys.executable, "-c", child], capture_output=True, check=True, text=True)
-    assert len(filled) < training_resources.peak_resident()
-    assert 20e6 < int(said.stdout) < training_resources.peak_resident() - 200e6
+    assert len(filled) < peak_resident()
+    assert 20e6 < int(said.stdout) < peak_resident() - 200e6
 
 
 def test_published_order_takes_one_photo_only(batch):
