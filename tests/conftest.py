@@ -17,6 +17,7 @@ os.environ["WANDB_MODE"] = "offline"
 
 import random
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,36 @@ def astronaut() -> np.ndarray:
     from skimage.data import astronaut
 
     return np.asarray(astronaut())
+
+
+@pytest.fixture(scope="session")
+def two_ranks() -> Callable[..., None]:
+    """Run a program as two processes of one group on this machine, and wait until both have ended well."""
+
+    def run(program: Path, *arguments: str, timeout: float = 240) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        processes = [
+            subprocess.Popen(
+                [sys.executable, str(program), *arguments],
+                env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank), "NODE_RANK": "0"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for rank in range(2)
+        ]
+        try:
+            said = [process.communicate(timeout=timeout)[0] for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+        assert [process.returncode for process in processes] == [0, 0], "\n".join(said)[-4000:]
+
+    return run
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,13 +10,14 @@ import json
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
-from lightning.pytorch.plugins.environments import TorchElasticEnvironment
+from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from measured_portraits import KnownDrawer, loader, make_batch, trainer
 
@@ -32,10 +33,11 @@ def callbacks():
 
 def main() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     rank, folder = int(os.environ["RANK"]), Path(sys.argv[1])
     shares = [[make_batch(2, 0)], [make_batch(2, 1), make_batch(2, 2)]]
-    strategy = DDPStrategy(cluster_environment=TorchElasticEnvironment(), process_group_backend="gloo")
+    strategy = DDPStrategy(cluster_environment=LightningEnvironment(), process_group_backend="gloo")
     runner = trainer(folder, *callbacks(), devices=2, strategy=strategy, use_distributed_sampler=False)
     (found,) = runner.validate(KnownDrawer(), loader(shares[rank]), verbose=False)
     (folder / f"rank_{rank}.json").write_text(json.dumps(found), encoding="utf-8")
