@@ -6,6 +6,7 @@ BENCHMARKS: dict[str, str] = {
     "portrait": "experiments.benchmarks.portrait_preparation",
     "frames": "experiments.benchmarks.frames_per_second",
     "memory": "experiments.benchmarks.memory_by_length",
+    "speech_to_landmarks": "experiments.benchmarks.speech_to_landmarks",
     "landmark_training": "experiments.benchmarks.landmark_training",
     "training_step": "experiments.benchmarks.training_step",
     "training_resources": "experiments.benchmarks.training_resources",

@@ -97,6 +97,12 @@ def embed_speaker(
     return known
 
 
+def forget_speakers() -> None:
+    """Forget the embeddings in memory and the encoder, so that the next one is made from nothing: for measurements."""
+    _memory.clear()
+    load_speaker_encoder.cache_clear()
+
+
 @lru_cache(maxsize=1)
 def load_speaker_encoder() -> SpeakerEncoder:
     """The speaker encoder with Resemblyzer's weights, in eval mode on the CPU. Shared: do not change it.
