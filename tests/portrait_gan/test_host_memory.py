@@ -15,11 +15,12 @@ import torch
 from lightning_modules.host_memory import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
-for _ in range(3):
+faults = []
+for _ in range(40):  # it takes some until a fitting piece is free
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(4):
-        torch.zeros(64 << 18)  # 64 MiB
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    torch.zeros(40 << 18)  # 40 MiB, more than glibc ever keeps by itself
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(min(faults))
 """
 
 
@@ -30,7 +31,8 @@ def test_freed_memory_is_used_again():
         for choice in ("keep", "leave")
     }
     assert faults["keep"] < 100
-    assert faults["leave"] * resource.getpagesize() > 64 << 20 or faults["leave"] > 4 * faults["keep"]
+    assert faults["leave"] > 4 * faults["keep"]
+    assert faults["leave"] * resource.getpagesize() > 20 << 20
 
 
 def test_other_systems_change_nothing(monkeypatch):
