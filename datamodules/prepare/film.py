@@ -9,13 +9,14 @@ where they agree (:mod:`lightning_modules.drawing.film_lines`). Films that are d
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from datamodules.prepare.clip_record import KIND, PreparedClip, write_clip
 from datamodules.prepare.crop_pictures import gray
@@ -47,6 +48,7 @@ from lightning_modules.geometry.alignment import portrait_frame, to_crop
 if TYPE_CHECKING:
     from lightning_modules.drawing.drawer import StaticDrawer
     from lightning_modules.faces.matter import Matter
+    from lightning_modules.pipeline.video_reader import FrameMark
 
 SET_KIND: Final = "film"
 EDITION: Final = 1
@@ -143,6 +145,7 @@ class ShotItem(SourceItem):
         stop: number of the frame after its last.
         fps: of the film; None if unknown.
         refusal: why the film cannot be read; empty if it can.
+        mark: by which its first frame is found without reading the film up to there; None where that takes no time.
     """
 
     film: Film
@@ -152,6 +155,7 @@ class ShotItem(SourceItem):
     stop: int = 0
     fps: float | None = None
     refusal: tuple[str, str] | None = None
+    mark: FrameMark | None = None
 
 
 def plan_shots(films: Sequence[Film], terms: TermsFinder, settings: Facts, longest: int) -> list[ShotItem]:
@@ -167,9 +171,16 @@ def _shots_of(film: Film, terms: TermsFinder, settings: Facts, longest: int) -> 
         # Shots of one film are different contents, although the film has one hash.
         return ShotItem(record_id(name), name, film.path, mark, own, mark, film, digest, **facts)
 
+    marks: list[FrameMark | None] = []
+
+    def marked(film: Film) -> Iterator[npt.NDArray[np.uint8]]:
+        for frame, mark in film.marked_frames():
+            marks.append(mark)
+            yield frame
+
     try:
         digest, fps = film.sha256(), film.fps()
-        shots = find_shots(film.frames())
+        shots = find_shots(marked(film))
     except InkspeakError as error:
         return [item(f"{film.name}/all.clip", "", refusal=(error.found, error.remedy))]
     except OSError as error:
@@ -181,7 +192,7 @@ def _shots_of(film: Film, terms: TermsFinder, settings: Facts, longest: int) -> 
         for first, stop in itertools.pairwise(edges):
             name = f"{film.name}/frames_{first:06d}-{stop - 1:06d}.clip"
             scene = f"{film.name}/shot_{number:04d}"
-            items.append(item(name, digest, scene=scene, first=first, stop=stop, fps=fps))
+            items.append(item(name, digest, scene=scene, first=first, stop=stop, fps=fps, mark=marks[first]))
     return items
 
 
@@ -199,7 +210,7 @@ def clip_of(item: ShotItem, settings: FilmSettings, tools: FilmTools) -> Prepare
     if count < settings.shortest:
         raise VideoError(f"has only {count} frames", f"clips need {settings.shortest}", item.path)
     find = partial(faces_in_frames, analyzer=tools.analyzer, drawn=not settings.lines)
-    shot = film.frames(item.first, item.stop)
+    shot = film.frames(item.first, item.stop, item.mark)
     runs = face_runs(clearly_seen(shot, find) if settings.lines else find(shot))
     run = max((steady_run(run) for run in runs), key=len, default=None)
     if run is None:
@@ -216,7 +227,7 @@ def clip_of(item: ShotItem, settings: FilmSettings, tools: FilmTools) -> Prepare
     points = smoothed(run.landmarks)
     frame = common_frame(points)
     first = item.first + run.first
-    pictures, inside = cropped(film.frames(first, first + len(run)), frame, settings.size)
+    pictures, inside = cropped(film.frames(first, first + len(run), item.mark), frame, settings.size)
     landmarks = np.asarray(to_crop(points, frame, settings.size), np.float32)
     if tools.drawer is not None and tools.matter is not None:
         pictures = drawn_lines(pictures, inside, landmarks, tools.drawer, tools.matter)

@@ -156,24 +156,42 @@ def common_frame(landmarks: Landmarks) -> PortraitFrame:
     Args:
         landmarks: (T, 68, 3) film pixels.
     """
-    frames = [portrait_frame(points) for points in landmarks]
-    left, top = min(frame.left for frame in frames), min(frame.top for frame in frames)
-    right, bottom = max(frame.right for frame in frames), max(frame.bottom for frame in frames)
+    left, top, right, bottom = _edges_around(_edges(landmarks))
     side = max(right - left, bottom - top)
     return PortraitFrame(left - (side - (right - left)) // 2, top - (side - (bottom - top)) // 2, side)
+
+
+def _edges(landmarks: Landmarks) -> npt.NDArray[np.int64]:
+    """Left, top, right and bottom of the portrait frame of each frame, (T, 4)."""
+    frames = [portrait_frame(points) for points in landmarks]
+    return np.array([(frame.left, frame.top, frame.right, frame.bottom) for frame in frames], np.int64)
+
+
+def _edges_around(edges: npt.NDArray[np.int64]) -> tuple[int, int, int, int]:
+    """Those of the smallest rectangle that holds all of them."""
+    left, top = (int(edge) for edge in edges[:, :2].min(axis=0))
+    right, bottom = (int(edge) for edge in edges[:, 2:].max(axis=0))
+    return left, top, right, bottom
 
 
 def steady_run(run: Run) -> Run:
     """Return the longest part of a run whose common crop has not much more room than a single frame's crop."""
     best = Run(run.first, run.landmarks[:1])
-    sides = np.array([portrait_frame(points).side for points in run.landmarks])
+    edges = _edges(run.landmarks)
+    sides = edges[:, 2] - edges[:, 0]
     start = 0
     for stop in range(1, len(run) + 1):
-        while common_frame(run.landmarks[start:stop]).side > MOST_ROOM * float(np.median(sides[start:stop])):
+        while _room(edges[start:stop]) > MOST_ROOM * float(np.median(sides[start:stop])):
             start += 1
         if stop - start > len(best):
             best = Run(run.first + start, run.landmarks[start:stop])
     return best
+
+
+def _room(edges: npt.NDArray[np.int64]) -> int:
+    """Side of the common frame."""
+    left, top, right, bottom = _edges_around(edges)
+    return max(right - left, bottom - top)
 
 
 def smoothed(landmarks: Landmarks) -> Landmarks:

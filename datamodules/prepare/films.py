@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ from datamodules.prepare.record_folder import sha256_of_file
 from datamodules.prepare.sources import IMAGE_ENDINGS, find_files
 from lightning_modules.errors import VideoError
 from lightning_modules.faces.photo import read_photo
+
+if TYPE_CHECKING:
+    from lightning_modules.pipeline.video_reader import FrameMark
 
 VIDEO_ENDINGS: Final = frozenset(
     {".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"}
@@ -47,12 +51,29 @@ class Film:
             return sha256_of_file(self.path)
         return fingerprint([(picture.name, sha256_of_file(picture)) for picture in self.pictures])
 
-    def frames(self, first: int = 0, stop: int | None = None) -> Iterator[npt.NDArray[np.uint8]]:
+    def marked_frames(self) -> Iterator[tuple[npt.NDArray[np.uint8], FrameMark | None]]:
+        """Read all frames in order, (H, W, 3) RGB, upright, each with the mark by which :meth:`frames` finds it again.
+
+        Raises:
+            InkspeakError: something cannot be read, or the frames of a folder differ in size.
+        """
+        if self.pictures:
+            yield from ((frame, None) for frame in self._of_folder(0, None))
+            return
+        from lightning_modules.pipeline.video_reader import VideoReader
+
+        with VideoReader(self.path) as reader:
+            yield from reader.marked_frames()
+
+    def frames(
+        self, first: int = 0, stop: int | None = None, mark: FrameMark | None = None
+    ) -> Iterator[npt.NDArray[np.uint8]]:
         """Read frames in order, each (H, W, 3) RGB, upright.
 
         Args:
             first: number of the first one wanted.
             stop: number of the one after the last; None for all.
+            mark: of that frame or one shortly before it; without one a video is read from its beginning.
 
         Raises:
             InkspeakError: something cannot be read, or the frames of a folder differ in size.
@@ -63,11 +84,9 @@ class Film:
         from lightning_modules.pipeline.video_reader import VideoReader
 
         with VideoReader(self.path) as reader:
-            for number, frame in enumerate(reader.frames()):
-                if stop is not None and number >= stop:
-                    return
-                if number >= first:
-                    yield frame
+            begin = 0 if mark is None else mark.number
+            frames = reader.frames() if mark is None else reader.frames_from(mark)
+            yield from itertools.islice(frames, first - begin, None if stop is None else stop - begin)
 
     def fps(self) -> float | None:
         """Return the frames per second, None where nobody says."""

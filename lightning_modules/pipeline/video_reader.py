@@ -5,8 +5,11 @@ For ``--video CLIP`` (its first frame is the photo, its sound the speech) and fo
 
 from __future__ import annotations
 
+import itertools
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +28,23 @@ if TYPE_CHECKING:
     from lightning_modules.faces.photo import Photo
 
 _FETCH_AGAIN = "fetch or export it again"
+_SEEK_BACK = (0.0, 5.0)  # seconds before a mark; more than one where the clip's own index is inexact
 _HD_HEIGHT = 720  # from here on, clips that do not say so use the colour matrix of HD television
+
+
+@dataclass(frozen=True)
+class FrameMark:
+    """Where a frame is found again without reading all that lies before it.
+
+    Attributes:
+        number: of the frame, from 0.
+        pts: its time stamp in the clip's own ticks; ``None`` where the clip has none.
+        checksum: of some of its pixels, which tells that seeking has led to this frame and to no half-decoded one.
+    """
+
+    number: int
+    pts: int | None
+    checksum: int
 
 
 class VideoReader:
@@ -111,6 +130,61 @@ class VideoReader:
         else:
             yield from self._at_constant_rate(pictures, Fraction(fps))
 
+    def marked_frames(self) -> Iterator[tuple[NDArray[np.uint8], FrameMark]]:
+        """All frames in order, as :meth:`frames` gives them, each with the mark by which it is found again."""
+        if self._first is None:
+            raise ValueError("the clip has been read already; open it again")
+        for number, picture in enumerate(self._all_decoded()):
+            rgb = self._upright(picture)
+            yield rgb, FrameMark(number, picture.pts, _checksum(rgb))
+
+    def frames_from(self, mark: FrameMark) -> Iterator[NDArray[np.uint8]]:
+        """The frame at a mark of this clip, and those after it; one pass.
+
+        Reading begins at the last complete picture before the mark. Where a clip cannot be sought in (the checksum
+        tells), it is read from its beginning: slower, with the same frames.
+
+        Args:
+            mark: from :meth:`marked_frames`.
+
+        Yields:
+            (height, width, 3) uint8 RGB.
+
+        Raises:
+            VideoError: the file is damaged or breaks off.
+            ValueError: reading has gone on already.
+        """
+        if self._first is None:
+            raise ValueError("the clip has been read already; open it again")
+        self._first = None
+        for back in _SEEK_BACK if mark.pts is not None and mark.number else ():
+            pictures = self._sought(mark, back)
+            start = next(pictures, None)
+            if start is not None and _checksum(start) == mark.checksum:
+                yield start
+                yield from pictures
+                return
+        with VideoReader(self.path) as again:
+            yield from itertools.islice(again.frames(), mark.number, None)
+
+    def _sought(self, mark: FrameMark, back: float) -> Iterator[NDArray[np.uint8]]:
+        """The frames from a mark on, reading from so many seconds before it; none where that leads elsewhere."""
+        import av
+
+        if mark.pts is None or self._stream.time_base is None:
+            return
+        try:
+            self._container.seek(mark.pts - round(back / self._stream.time_base), stream=self._stream)
+        except (av.error.FFmpegError, OSError):
+            return
+        reached = False
+        for picture in self._decode(mark.number):
+            reached = reached or picture.pts == mark.pts
+            if reached:
+                yield self._upright(picture)
+            elif picture.pts is None or picture.pts > mark.pts:
+                return
+
     def _all_decoded(self) -> Iterator[av.VideoFrame]:
         first, self._first = self._first, None
         if first is not None:
@@ -134,11 +208,11 @@ class VideoReader:
             yield shown
             given += 1
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
+    def _decode(self, count: int = 0) -> Iterator[av.VideoFrame]:
         """All frames. Packets of the sound are only looked at: they tell, too, how far the file reaches."""
         import av
 
-        count, reached = 0, Fraction(0)
+        reached = Fraction(0)
         try:
             for packet in self._container.demux(self._stream, *self._container.streams.audio):
                 if packet.pts is not None and packet.time_base:
@@ -190,6 +264,11 @@ class VideoReader:
         guess = Colorspace.ITU709 if picture.colorspace == _UNSPECIFIED and picture.height >= _HD_HEIGHT else None
         rgb = picture.reformat(width, height, "rgb24", src_colorspace=guess, interpolation=Interpolation.BICUBIC)
         return self._turn.apply(np.asarray(rgb.to_ndarray(), np.uint8))
+
+
+def _checksum(rgb: NDArray[np.uint8]) -> int:
+    """Of every fourth pixel of every fourth row."""
+    return zlib.crc32(rgb[::4, ::4].tobytes())
 
 
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED, and the same number for range and transfer
