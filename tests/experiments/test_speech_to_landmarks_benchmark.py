@@ -14,8 +14,8 @@ from lightning_modules.pipeline.landmark_driver_published import PublishedLandma
 
 def test_both_orders_of_work_give_the_same_landmarks(monkeypatch):
     embedding = np.random.default_rng(0).random(256).astype(np.float32)
-    monkeypatch.setattr(published_landmark_order, "embed_speaker", lambda samples: embedding)
-    monkeypatch.setattr(landmark_driver_published, "embed_speaker", lambda samples, manner: embedding)
+    monkeypatch.setattr(published_landmark_order, "embed_speaker", lambda _: embedding)
+    monkeypatch.setattr(landmark_driver_published, "embed_speaker", lambda _, __: embedding)
     speech, model, face = speech_to_landmarks.speech_of(9.0), seeded_model(speaker=True), speech_to_landmarks.face()
     track, seconds = published_order(speech.samples, model, face)
     wanted = PublishedLandmarkDriver(model).drive(speech, face, 62.5).landmarks
@@ -31,5 +31,5 @@ def test_lips_are_tested_one_by_one_as_all_at_once():
 def test_our_side_gives_all_frames(monkeypatch):
     from lightning_modules.pipeline import landmark_driver_hearing
 
-    monkeypatch.setattr(landmark_driver_hearing, "embed_speaker", lambda samples: np.full(256, 1 / 16, np.float32))
+    monkeypatch.setattr(landmark_driver_hearing, "embed_speaker", lambda _: np.full(256, 1 / 16, np.float32))
     assert speech_to_landmarks.ours(speech_to_landmarks.speech_of(2.0), seeded_model(speaker=True), 30.0) == 60
