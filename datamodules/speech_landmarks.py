@@ -133,6 +133,16 @@ class SpeechLandmarksDataModule(LightningDataModule):
         """(80,) what the features are divided by then."""
         return self._normalisation()[1]
 
+    @property
+    def mean_embedding(self) -> Tensor | None:
+        """(256,) mean over the training records that have a speaker embedding, who stands in for a voice; None if none.
+
+        Files of models keep it, see :mod:`lightning_modules.export.landmark_model_file`.
+        """
+        found = self._store("training").embedding
+        known = found[found.norm(dim=1) > 0]
+        return known.mean(dim=0) if len(known) else None
+
     def setup(self, stage: str | None = None) -> None:
         """Read the sets into memory."""
         self._store("training")

@@ -332,3 +332,11 @@ def test_augmented_windows_of_a_segment_share_their_frames(folder):
     plain = data(folder, order="segments").samples()[SampleAddress(0, 1)]
     assert not torch.equal(sample.windows, plain.windows)
     torch.testing.assert_close(sample.target - sample.static, plain.target - plain.static)
+
+
+def test_the_mean_speaker_is_that_of_the_training_records(folder, tmp_path, make_record):
+    data = SpeechLandmarksDataModule([SpeechFolder(folder, hold_out={"voice": ["b"]})])
+    known = [read_speech(entry.folder).speaker_embedding for entry in speech_entries(folder) if entry.voice == "a"]
+    np.testing.assert_allclose(data.mean_embedding, np.mean(known, axis=0), atol=1e-6)
+    mute = write_set(tmp_path / "mute", {"only": make_record(speaker_embedding=None)})
+    assert SpeechLandmarksDataModule([SpeechFolder(mute)]).mean_embedding is None
