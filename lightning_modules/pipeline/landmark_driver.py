@@ -37,6 +37,12 @@ from lightning_modules.pipeline.landmark_driver_motion import content_motion, sp
 SETTLE_SECONDS = 0.2
 """A video begins in the photo's own pose; within this time parted lips come together."""
 
+HEAD_SETTLE_SECONDS = 0.8
+"""Within this time the head leaves the photo's pose."""
+
+HEAD_SHARE = 0.65
+"""Of the head motion's model (3 degrees of yaw, 2 of pitch): renderers that bend one photo show little more well."""
+
 LEAST_GAP_PIXELS, LEAST_GAP_SHARE = 0.35, 0.0035
 """Inner lips and lids stay this far apart, in pixels and in outer-eye distances, whichever is more."""
 
@@ -182,11 +188,12 @@ class LandmarkDriver:
             still = np.zeros(len(times))
             return HeadMotion(still, still, still, np.zeros((len(times), 3)))
         count = math.ceil(times[-1] * FRAMES_PER_SECOND) + 2
-        made = head_motion(heard.prosody, count, seed=self.seed, from_rest=True).scaled(gain)
+        made = head_motion(heard.prosody, count, seed=self.seed, from_rest=True).scaled(HEAD_SHARE * gain)
         clock = np.arange(count) / FRAMES_PER_SECOND
+        start = _smooth_step(times / HEAD_SETTLE_SECONDS)
 
         def at(values: _Array) -> _Array:
-            read: _Array = np.interp(times, clock, values)
+            read: _Array = start * np.interp(times, clock, values)
             return read
 
         shift = np.stack([at(made.shift[:, axis]) for axis in range(3)], axis=1)

@@ -180,6 +180,16 @@ def test_each_gain_moves_its_own_part(face, demo):
     assert np.abs(turned[:, 30]).max() > 1
 
 
+def test_a_video_begins_in_the_pose_of_the_photo(face, demo):
+    track = LandmarkDriver(model(), seed=3, gains=DriverGains(mouth_x=0, mouth_y=0, brows=0, blink_rate=0)).drive(
+        demo, face, 25
+    )
+    upper = track.landmarks[:, :48] - face[:48]
+    assert np.abs(upper[0]).max() < 1e-3
+    assert np.abs(upper[1]).max() < 0.3
+    assert np.abs(upper[30:]).max() > 1
+
+
 def test_blinks_do_not_depend_on_the_head(face, demo):
     def openness(head):
         gains = DriverGains(head=head, brows=0)
