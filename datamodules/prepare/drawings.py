@@ -12,7 +12,7 @@ import numpy as np
 
 from datamodules.prepare.crop_pictures import gray, part_mask_picture
 from datamodules.prepare.drawing_record import KIND, PreparedDrawing, write_drawing
-from datamodules.prepare.drawn_faces import SHOWINGS, find_drawn_faces, no_drawn_face
+from datamodules.prepare.drawn_faces import SHOWINGS, face_is_doubtful, find_drawn_faces, no_drawn_face
 from datamodules.prepare.findings import Accepted, much_enlarged, poor_faces, several_faces
 from datamodules.prepare.photos import SMALLEST_FRAME
 from datamodules.prepare.preparation import SourceItem
@@ -37,7 +37,7 @@ from lightning_modules.geometry.alignment import crop, portrait_frame, to_crop
 from lightning_modules.pipeline.output_checks import check_free_space
 
 SET_KIND: Final = "drawings"
-EDITION: Final = 1
+EDITION: Final = 2
 """Part of the settings; raise it whenever the same drawing would be prepared differently."""
 
 AnalyzerMaker = Callable[[str], FaceAnalyzer]
@@ -77,7 +77,7 @@ def drawing_of(item: SourceItem, photo: Photo, settings: DrawingSettings, analyz
     """Compute the record of one drawing.
 
     Raises:
-        PhotoError: it shows no face or not the chosen one, or the face is tiny.
+        PhotoError: it shows no face or not the chosen one, or the face is tiny or none.
     """
     faces, showing = find_drawn_faces(photo.rgb, analyzer)
     if not faces:
@@ -89,6 +89,8 @@ def drawing_of(item: SourceItem, photo: Photo, settings: DrawingSettings, analyz
     turn = abs(head_turn(face.landmarks))
     if turn > settings.most_turn:
         raise PhotoError(f"the head is turned by about {turn:.0f}°", "use faces seen from the front", item.path)
+    if doubt := face_is_doubtful(photo.rgb, face, showing, analyzer):
+        raise PhotoError(f"what looks like a face is none: {doubt}", "leave it out, or crop it to one head", item.path)
     picture = crop(photo.rgb, frame, settings.size, fill=255)
     if settings.channels == 1:
         picture = gray(picture)
