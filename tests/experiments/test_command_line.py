@@ -118,7 +118,8 @@ def test_a_photo_without_a_face_is_refused_before_torch_is_imported(tmp_path):
         sound.setframerate(16000)
         sound.writeframes(b"\x10\x20" * 16000)
     code = (
-        "from experiments.__main__ import main; code = main(['animate', 'blank.png', 'hello.wav', '-o', 'o/x.mp4'])\n"
+        "from experiments.__main__ import main; "  # quiet: a busy machine would show progress after two seconds
+        "code = main(['animate', 'blank.png', 'hello.wav', '-o', 'o/x.mp4', '--quiet'])\n"
     )
     done = python(code + "print(code, 'torch' in sys.modules)", cwd=tmp_path)
     assert done.stdout.split() == ["2", "False"]

@@ -114,7 +114,8 @@ def test_help_is_honest_and_ends_with_an_example(here, capsys, command):
     assert main([command, "--help"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(f"usage: inkspeak {command} [--config FILE ...]")
-    assert "portrait GAN of stage 2" in text
+    assert "portrait GAN of stage 2" in " ".join(text.split())
+    assert "stage 1, speech to landmarks" in text
     assert f"\nexample:\n  inkspeak {command} --model mine.Model" in text
 
 
