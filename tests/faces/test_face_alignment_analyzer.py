@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -20,10 +19,8 @@ pytestmark = pytest.mark.skipif(
 
 
 def test_missing_weights_in_a_given_folder(tmp_path):
-    start = time.perf_counter()
     with pytest.raises(BackendError) as caught:
         make_face_analyzer("face-alignment", weights=tmp_path)
-    assert time.perf_counter() - start < 1
     assert str(caught.value) == (
         "face-alignment needs weights that are not there (3DFAN4-7835d9f11d.pth.tar, depth-2a464da4ea.pth.tar); fetch"
         " them from https://www.adrianbulat.com/downloads/python-fan/ and put them into"
@@ -35,10 +32,8 @@ def test_missing_weights_in_a_given_folder(tmp_path):
 
 def test_offline_it_says_so_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    start = time.perf_counter()
     with pytest.raises(BackendError) as caught:
         make_face_analyzer("face-alignment")
-    assert time.perf_counter() - start < 3
     message = str(caught.value)
     assert "the site that has them cannot be reached" in message
     assert str(tmp_path / "hub" / "checkpoints") in message

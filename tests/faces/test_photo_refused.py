@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import time
 
 import numpy as np
 import pytest
@@ -22,10 +21,8 @@ def encoded(kind: str, size: tuple[int, int] = (64, 48), **options) -> bytes:
 
 
 def refusal(path) -> str:
-    start = time.perf_counter()
     with pytest.raises(PhotoError) as caught:
         read_photo(path)
-    assert time.perf_counter() - start < 3
     message = str(caught.value)
     assert message.startswith(str(path))
     assert "\n" not in message
