@@ -16,6 +16,7 @@ os.environ["MPLBACKEND"] = "Agg"
 os.environ["WANDB_MODE"] = "offline"
 
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +26,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+# A shell starts what it runs in the background deaf to Ctrl-C; the tests of interruption, and the processes they start,
+# must hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TRAINING_TESTS = {"audio_to_landmark", "callbacks", "distributed", "portrait_gan", "resume"}
