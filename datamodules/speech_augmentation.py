@@ -31,6 +31,7 @@ class SpeechAugmentation:
         ripple: standard deviation of a smooth colouring, dB.
         tract: largest change of the vocal tract's length, as a share.
         noise: lowest and highest signal-to-noise ratio, dB.
+        tempo: largest change of the tempo of consecutive windows, as a share; their landmarks change with it.
         static: standard deviation by which points of the static face, and the landmarks with it, are moved, face units.
 
     Raises:
@@ -44,12 +45,15 @@ class SpeechAugmentation:
     tract: float = 0.12
     noise: tuple[float, float] = (8.0, 40.0)
     static: float = 0.005
+    tempo: float = 0.0
 
     def __post_init__(self) -> None:
-        sizes = self.level, self.tilt, self.ripple, self.tract, self.static
-        if not 0.0 <= self.chance <= 1.0 or min(sizes) < 0.0 or self.tract >= 0.5 or self.noise[0] > self.noise[1]:
+        sizes = self.level, self.tilt, self.ripple, self.tract, self.static, self.tempo
+        too_much = max(self.tract, self.tempo) >= 0.5
+        if not 0.0 <= self.chance <= 1.0 or min(sizes) < 0.0 or too_much or self.noise[0] > self.noise[1]:
             found = f"the augmentation {self} is out of range"
-            raise ConfigError(found, "give a chance from 0 to 1, sizes from 0, a tract below 0.5, noise ascending")
+            remedy = "give a chance from 0 to 1, sizes from 0, a tract and a tempo below 0.5, noise ascending"
+            raise ConfigError(found, remedy)
 
     def speech(self, frames: Tensor, random: np.random.Generator) -> Tensor:
         """Change the sound of some frames of one recording, all in the same way.
@@ -86,6 +90,11 @@ class SpeechAugmentation:
             power = torch.pow(10.0, 10.0 * frames) + torch.pow(10.0, 10.0 * floor) * grain
             frames = torch.log10(power) / 10.0
         return frames.clamp(min=_FLOOR)
+
+    def tempo_factor(self, random: np.random.Generator) -> float:
+        """Frames of the recording that pass in one frame of the sample; 1 leaves the tempo."""
+        use, factor = random.random() < self.chance, 1.0 + random.uniform(-self.tempo, self.tempo)
+        return factor if use and self.tempo else 1.0
 
     def move_static(self, random: np.random.Generator) -> Tensor:
         """Displacements (204,) of the points of a static face."""

@@ -18,6 +18,7 @@ from datamodules.samplers import SampleAddress
 from datamodules.speech_augmentation import SpeechAugmentation
 from datamodules.speech_split import SpeechFolder, SpeechSplit, split_entries
 from lightning_modules.errors import ConfigError
+from lightning_modules.networks.speech_windows import WINDOW
 from lightning_modules.speech_batches import SpeechBatch, SpeechSample, stack_speech_samples
 
 
@@ -49,6 +50,9 @@ class SpeechLandmarksDataModule(LightningDataModule):
         half_precision: keep landmarks in half precision, to halve the memory.
         embeddings: whether speaker embeddings are needed; records without one are then refused. None: for segments.
         content: computes content features from samples; None takes the log-mel of the records.
+        past: frames of a window before the one whose landmarks it belongs to, 0 as published: what the content branch
+            says in its attribute ``past``.
+        future: frames after it, 17 as published.
         workers: processes that make samples; 0 is right for nearly everyone, as there is so little to do.
 
     Raises:
@@ -73,14 +77,16 @@ class SpeechLandmarksDataModule(LightningDataModule):
         half_precision: bool = False,
         embeddings: bool | None = None,
         content: Content | None = None,
+        past: int = 0,
+        future: int = WINDOW - 1,
         workers: int = 0,
     ) -> None:
         super().__init__()
         counts = {"windows": windows, "batch_size": batch_size, "samples_per_epoch": samples_per_epoch}
         counts |= {"validation_segments": validation_segments, "validation_windows": validation_windows}
         wrong = [f"{name} is {count}" for name, count in counts.items() if count < 1]
-        if wrong or seed < 0 or workers < 0:
-            found = ", ".join(wrong) or f"seed is {seed}, workers is {workers}"
+        if wrong or min(seed, workers, past, future) < 0:
+            found = ", ".join(wrong) or f"seed {seed}, workers {workers}, past {past}, future {future}"
             raise ConfigError(found, "give at least 1 of everything, and no negative number")
         if not folders:
             raise ConfigError("no folder of prepared speech was given", "give at least one")
@@ -99,6 +105,7 @@ class SpeechLandmarksDataModule(LightningDataModule):
         self.validation_segments, self.validation_windows = validation_segments, validation_windows
         self.half_precision = half_precision
         self.embeddings = order == "segments" if embeddings is None else embeddings
+        self.past, self.future = past, future
         self.workers = workers
         self._content = content
         self._given = _given_statistics(feature_mean, feature_std)
@@ -242,6 +249,8 @@ class SpeechLandmarksDataModule(LightningDataModule):
                 content=self._content,
                 half_precision=self.half_precision,
                 need_embedding=self.embeddings,
+                past=self.past,
+                future=self.future,
             )
         return self._stores[part]
 

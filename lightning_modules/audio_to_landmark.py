@@ -28,6 +28,7 @@ from lightning_modules.losses.motion_adversarial import motion_discriminator_los
 from lightning_modules.metrics.landmark_error import LandmarkError
 from lightning_modules.metrics.lip_landmark_distance import LipLandmarkDistance
 from lightning_modules.networks.speaker_branch import EMBEDDING_SCALE
+from lightning_modules.networks.speech_windows import published_windows
 from lightning_modules.optimization import AdamSettings, clip_to_norm, phase, scheduled_adam, stopped_between_logs
 from lightning_modules.speech_batches import SpeechBatch
 from lightning_modules.weights.trained_branch import FeatureStatistics, load_content_branch
@@ -130,8 +131,12 @@ class AudioToLandmark(LightningModule):
                 self.content_branch.eval()
             with torch.no_grad():
                 said = self.content_branch(batch.windows, batch.static).float()
-            made = said + self.speaker_branch(batch.windows, EMBEDDING_SCALE * batch.embedding).float()
+            seen = published_windows(batch.windows, self._past())
+            made = said + self.speaker_branch(seen, EMBEDDING_SCALE * batch.embedding).float()
         return static + made  # type: ignore[no-any-return]
+
+    def _past(self) -> int:
+        return int(getattr(self.content_branch, "past", 0))
 
     # One step ------------------------------------------------------------------------------------------------------
 
@@ -287,12 +292,21 @@ class AudioToLandmark(LightningModule):
         """Keep what the data normalise the features with; a data module that says nothing normalises nothing.
 
         Raises:
-            ConfigError: the content branch was trained on features that were normalised otherwise.
+            ConfigError: the windows of the data are not those that the content branch hears, or it was trained on
+                features that were normalised otherwise.
         """
         data: Any = getattr(self.trainer, "datamodule", None)
         if stage == "fit" and getattr(data, "feature_mean", None) is not None:
             self.feature_mean.copy_(data.feature_mean)
             self.feature_std.copy_(data.feature_std)
+        heard = tuple(getattr(data, name, None) for name in ("past", "future"))
+        wanted = tuple(getattr(self.content_branch, name, None) for name in ("past", "future"))
+        if None not in (*heard, *wanted) and heard != wanted:
+            raise ConfigError(
+                f"the windows of the data have {heard[0]} frames of past and {heard[1]} of future, and the content branch "
+                f"hears {wanted[0]} and {wanted[1]}",
+                "give the data module the branch's past and future",
+            )
         known = self.content_statistics
         if stage == "fit" and known is not None:
             own = torch.cat((self.feature_mean, self.feature_std)).cpu()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -13,13 +13,15 @@ from torch.utils.data import Dataset
 from datamodules.datasets.speech_store import SpeechStore
 from datamodules.samplers import SampleAddress, sample_generator
 from datamodules.speech_augmentation import SpeechAugmentation
-from lightning_modules.speech_batches import WINDOW, SpeechSample
+from lightning_modules.networks.speech_windows import window_view
+from lightning_modules.speech_batches import SpeechSample
 
 Order = Literal["random", "segments"]
 Target = Literal["registered", "full"]
 
 _CHOICE: Final = 1
 _CHANGE: Final = 2
+_TEMPO: Final = 3
 
 
 class SpeechSamples(Dataset[SpeechSample]):
@@ -75,28 +77,49 @@ class SpeechSamples(Dataset[SpeechSample]):
         place = (address.index + random.random()) / self._cycle
         record = min(int(np.searchsorted(self._shares, place, side="right")), len(self._store) - 1)
         frames = self._store.records[record].frames
-        if self._order == "segments":
-            first = int(random.integers(max(frames - self._windows, 0) + 1))
-            starts = np.minimum(np.arange(first, first + self._windows), frames - 1)
-        else:
-            starts = random.integers(frames, size=self._windows)
         key = f"seed {self._seed} cycle {address.cycle} index {address.index}: {self._store.records[record].entry.id}"
         change = None if self._augmentation is None else sample_generator(self._seed, address, _CHANGE)
-        return self._sample(record, torch.from_numpy(starts), key, change)
+        if self._order == "segments":
+            first = int(random.integers(max(frames - self._windows, 0) + 1))
+            tempo = 1.0
+            if self._augmentation is not None:
+                tempo = self._augmentation.tempo_factor(sample_generator(self._seed, address, _TEMPO))
+            return self._segment(record, first, key, change, tempo)
+        starts = torch.from_numpy(random.integers(frames, size=self._windows))
+        heard, target = self._store.windows(record, starts), self._motion(record, starts)
+        return self._changed(record, heard, target, key, change)
 
-    def _sample(self, record: int, starts: Tensor, key: str, change: np.random.Generator | None) -> SpeechSample:
+    def _motion(self, record: int, frames: Tensor) -> Tensor:
         store = self._store
-        first, consecutive = int(starts[0]), bool((starts.diff() == 1).all())
-        # Overlapping windows share their frames: noise must be the same in all of them, and it saves work.
-        heard = store.stretch(record, first, len(starts)) if consecutive else store.windows(record, starts)
-        static = store.static[record]
-        target = store.full(record, starts) if self._target == "full" else store.registered(record, starts)
+        return store.full(record, frames) if self._target == "full" else store.registered(record, frames)
+
+    def _segment(
+        self, record: int, first: int, key: str, change: np.random.Generator | None, tempo: float = 1.0
+    ) -> SpeechSample:
+        """Consecutive windows from a frame on, where ``tempo`` frames of the recording pass in each of the sample.
+
+        They share one stretch: noise is the same in all of them, and it saves work. Beyond the end of the recording
+        there is silence, and the face holds still.
+        """
+        store, last = self._store, self._store.records[record].frames - 1
+        steps = torch.arange(-store.past, self._windows + store.future)
+        places = first + steps if tempo == 1.0 else first + tempo * steps
+        heard = between(lambda rows: store.at(record, rows), places, -store.past, last + store.future)
+        own = places[store.past : store.past + self._windows]
+        target = between(lambda rows: self._motion(record, rows), own, 0, last)
+        return self._changed(record, heard, target, key, change)
+
+    def _changed(
+        self, record: int, heard: Tensor, target: Tensor, key: str, change: np.random.Generator | None
+    ) -> SpeechSample:
+        """A sample of what is heard, a stretch or windows, augmented and normalised."""
+        store, static = self._store, self._store.static[record]
         if self._augmentation is not None and change is not None:
             heard = self._augmentation.speech(heard, change)
             moved = self._augmentation.move_static(change)
             static, target = static + moved, target + moved
         heard = (heard - self._mean) / self._deviation
-        windows = heard.unfold(0, WINDOW, 1).mT if consecutive else heard
+        windows = window_view(heard, store.window) if heard.ndim == 2 else heard
         return SpeechSample(windows, static, target, store.embedding[record], key)
 
 
@@ -104,7 +127,7 @@ class SpeechSegments(SpeechSamples):
     """Validation samples: the records cut into consecutive segments, from first to last frame, nothing random.
 
     The last segment of a record ends with the record, so that it may overlap the one before it. Records shorter than a
-    segment hold their last frame.
+    segment are followed by silence, and their face holds still.
 
     Args:
         store: the records.
@@ -142,6 +165,26 @@ class SpeechSegments(SpeechSamples):
     def __getitem__(self, address: SampleAddress) -> SpeechSample:
         """Give the segment of an address's index; its cycle does not matter."""
         record, first = self._places[address.index]
-        stored = self._store.records[record]
-        starts = torch.arange(first, first + self._windows).clamp(max=stored.frames - 1)
-        return self._sample(record, starts, f"{stored.entry.id} from frame {first}", None)
+        key = f"{self._store.records[record].entry.id} from frame {first}"
+        return self._segment(record, first, key, None)
+
+
+def between(rows_at: Callable[[Tensor], Tensor], places: Tensor, first: int, last: int) -> Tensor:
+    """Rows read between frames, linearly.
+
+    Args:
+        rows_at: gives the rows (N, C) of whole frames (N,).
+        places: (N,) frames, whole or between two; what lies outside of ``first`` to ``last`` is held.
+        first: frame that has a row.
+        last: and the last one, not before it.
+
+    Returns:
+        (N, C).
+    """
+    places = places.clamp(first, last)
+    if not places.is_floating_point():
+        return rows_at(places)
+    before = places.floor().long().clamp(max=max(last - 1, first))
+    share = (places - before)[:, None]
+    early, late = rows_at(before), rows_at((before + 1).clamp(max=last))
+    return early + share * (late - early)

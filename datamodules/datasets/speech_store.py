@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datamodules.prepare.speech_features import as_float
-from datamodules.prepare.speech_record import BANDS, EMBEDDING, SpeechRecord
+from datamodules.prepare.speech_record import BANDS, EMBEDDING, HOP, SpeechRecord
 from datamodules.prepare.speech_set import SpeechEntry, read_speech
 from lightning_modules.errors import PreparedSetError
 from lightning_modules.geometry.landmark_groups import LID_PAIRS
-from lightning_modules.speech_batches import WINDOW
+from lightning_modules.networks.speech_windows import WINDOW
 
 Content = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """From samples (N,) in [-1, 1] to content features (T, 80)."""
 
 SILENCE = -0.16
-"""Log-mel of digital silence: what follows the end of a recording."""
+"""Log-mel of digital silence: what lies before and after a recording."""
 
 LOWER_LIDS, UPPER_LIDS = [lower for _, lower in LID_PAIRS], [upper for upper, _ in LID_PAIRS]
 
@@ -37,7 +37,7 @@ class StoredRecord:
 
     Attributes:
         entry: what its facts say.
-        features: first row of its features; WINDOW - 1 rows of silence follow its last one.
+        features: row of the features of its first frame; rows of silence lie before it and after its last one.
         motion: first row of its landmarks.
         frames: number of frames T.
     """
@@ -59,6 +59,8 @@ class SpeechStore:
         lids: (M,) float32, blinks that the landmarks lack.
         static: (R, 204) float32.
         embedding: (R, 256) float32, zeros where a record has none.
+        past: frames of a window before the one that it belongs to; as many rows of silence lie before each sound.
+        future: frames after it; as many rows of silence lie after each sound.
     """
 
     def __init__(
@@ -70,6 +72,9 @@ class SpeechStore:
         lids: Tensor,
         static: Tensor,
         embedding: Tensor,
+        *,
+        past: int = 0,
+        future: int = WINDOW - 1,
     ) -> None:
         self.records = tuple(records)
         self.features = features
@@ -78,11 +83,17 @@ class SpeechStore:
         self.lids = lids
         self.static = static
         self.embedding = embedding
-        self._steps = torch.arange(WINDOW)
+        self.past, self.future = past, future
+        self._steps = torch.arange(-past, future + 1)
 
     def __len__(self) -> int:
         """Number of records."""
         return len(self.records)
+
+    @property
+    def window(self) -> int:
+        """Frames of a window."""
+        return self.past + 1 + self.future
 
     @property
     def bytes(self) -> int:
@@ -91,17 +102,13 @@ class SpeechStore:
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
     def windows(self, record: int, starts: Tensor) -> Tensor:
-        """Content features (N, 18, 80) of the windows that begin at some frames (N,) of a record."""
+        """Content features (N, W, 80) of the windows that belong to some frames (N,) of a record."""
         rows = self.records[record].features + starts[:, None] + self._steps
         return self.features[rows]
 
-    def stretch(self, record: int, first: int, count: int) -> Tensor:
-        """Content features (N + 17, 80) under N consecutive windows, the first of which begins at a frame.
-
-        ``stretch.unfold(0, 18, 1).mT`` are the windows, without a copy.
-        """
-        row = self.records[record].features + first
-        return self.features[row : row + count + WINDOW - 1]
+    def at(self, record: int, frames: Tensor) -> Tensor:
+        """Content features (N, 80) of some frames (N,) of a record, or of the silence around it."""
+        return self.features[self.records[record].features + frames]
 
     def registered(self, record: int, starts: Tensor) -> Tensor:
         """Landmarks (N, 204) at some frames (N,) of a record, head pose removed, eyes open where blinks are apart."""
@@ -147,6 +154,8 @@ def load_store(
     content: Content | None = None,
     half_precision: bool = False,
     need_embedding: bool = False,
+    past: int = 0,
+    future: int = WINDOW - 1,
 ) -> SpeechStore:
     """Read records into memory.
 
@@ -155,6 +164,8 @@ def load_store(
         content: computes content features; None takes the records' log-mel. Only this needs the sound itself.
         half_precision: keep landmarks in half precision.
         need_embedding: refuse records without a speaker embedding.
+        past: see :class:`SpeechStore`.
+        future: see there.
 
     Raises:
         PreparedSetError: a record is damaged, or lacks an embedding that is needed.
@@ -176,8 +187,8 @@ def load_store(
             raise PreparedSetError(found, "prepare the set again", entry.folder)
         sound = hashlib.sha256(record.samples.tobytes()).hexdigest()
         if sound not in sounds:
-            sounds[sound] = feature_rows
-            features.append(_padded_features(record, content))
+            sounds[sound] = feature_rows + past
+            features.append(_padded_features(record, content, past, future))
             feature_rows += len(features[-1])
         part = slice(row, row + len(record))
         displacement[part] = torch.from_numpy((record.registered - record.static).reshape(-1, 204))
@@ -193,15 +204,14 @@ def load_store(
         stored.append(StoredRecord(entry, sounds[sound], row, len(record)))
         row += len(record)
     rows = torch.from_numpy(np.concatenate(features))
-    return SpeechStore(stored, rows, displacement, pose, lids, static, embedding)
+    return SpeechStore(stored, rows, displacement, pose, lids, static, embedding, past=past, future=future)
 
 
-def _padded_features(record: SpeechRecord, content: Content | None) -> NDArray[np.float32]:
-    """Features and what follows them, so that every frame begins a whole window: (T + 17, 80)."""
+def _padded_features(record: SpeechRecord, content: Content | None, past: int, future: int) -> NDArray[np.float32]:
+    """Features with silence on both sides, so that every frame has a whole window: (past + T + future, 80)."""
     if content is None:
-        silence = np.full((WINDOW - 1, BANDS), SILENCE, np.float32)
-        return np.concatenate([record.mel, silence])
-    found = content(np.concatenate([as_float(record.samples), np.zeros((WINDOW - 1) * 256, np.float32)]))
-    if found.shape != (len(record) + WINDOW - 1, BANDS):
-        raise ValueError(f"content features must be {(len(record) + WINDOW - 1, BANDS)}, got {found.shape}")
+        return np.pad(record.mel, ((past, future), (0, 0)), constant_values=SILENCE)
+    found = content(np.pad(as_float(record.samples), (past * HOP, future * HOP)))
+    if found.shape != (past + len(record) + future, BANDS):
+        raise ValueError(f"content features must be {(past + len(record) + future, BANDS)}, got {found.shape}")
     return np.asarray(found, np.float32)

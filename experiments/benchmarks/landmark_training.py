@@ -81,7 +81,7 @@ def compare(branch: nn.Module, *, samples: int = 32, windows: int = 64, turns: i
 
     torch.manual_seed(0)
     module = AudioToLandmark(branch, objective=LandmarkObjective(motion=0.5, lip_opening=1.0), gradient_clip=1.0)
-    batch = made_up_batch(samples, windows)
+    batch = made_up_batch(samples, windows, int(branch.window))  # type: ignore[arg-type]  # a number
     turning = _in_turns(PublishedLoop(ContentBranch()))
     fit_quietly(quiet_trainer([turning]), module, [batch] * (turns + 1))  # type: ignore[arg-type]  # trains any module
     ours, theirs = turning.ours[1:], turning.published[1:]
@@ -110,22 +110,23 @@ def talking_face(frames: int) -> npt.NDArray[np.float32]:
     return talking.reshape(frames, 204).astype(np.float32)
 
 
-def made_up_batch(samples: int, windows: int) -> SpeechBatch:
+def made_up_batch(samples: int, windows: int, length: int = 18) -> SpeechBatch:
     """A batch as the data module hands it over: consecutive windows of each of its clips.
 
     Args:
         samples: clips.
         windows: of each.
+        length: frames of a window.
     """
     import torch
 
     from lightning_modules.networks.speech_windows import window_view
     from lightning_modules.speech_batches import SpeechBatch
 
-    features = torch.randn(samples, windows + 17, 80, generator=torch.Generator().manual_seed(0))
+    features = torch.randn(samples, windows + length - 1, 80, generator=torch.Generator().manual_seed(0))
     landmarks = torch.from_numpy(talking_face(windows))
     return SpeechBatch(
-        windows=window_view(features).contiguous(),
+        windows=window_view(features, length),
         static=landmarks[:1].expand(samples, -1).contiguous(),
         target=landmarks.expand(samples, -1, -1).contiguous(),
         embedding=torch.zeros(samples, 256),

@@ -63,7 +63,7 @@ class NetworkKind:
     arguments: Mapping[str, Callable[[object], bool]] = field(default_factory=dict)
 
 
-def _content_branch(architecture: str = "recurrent", **sizes: int) -> nn.Module:
+def _content_branch(architecture: str = "recurrent", **sizes: Any) -> nn.Module:
     kinds: dict[str, Callable[..., nn.Module]] = {"recurrent": ContentBranch, "convolutional": ConvolutionalBranch}
     if architecture not in kinds:
         raise ValueError(f"its architecture is {architecture!r}, not one of {', '.join(kinds)}")
@@ -84,7 +84,8 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
     "content_branch": NetworkKind(
         _content_branch,
         dict.fromkeys(("features", "prior_width", "prior_features", "hidden", "layers", "head_width", "width"), _number)
-        | {"architecture": _name},
+        | dict.fromkeys(("coefficients", "face_width"), _number)
+        | {"architecture": _name, "steps": _numbers},
     ),
     "speaker_branch": NetworkKind(
         SpeakerBranch,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.networks.speech_windows import CHUNK, check_windows, window_chunks
+from lightning_modules.networks.speech_windows import CHUNK, WINDOW, check_windows, window_chunks
 
 COORDINATES = 204
 """68 landmarks, point by point (x, y, z)."""
@@ -31,7 +31,12 @@ class ContentBranch(nn.Module):
 
     Attributes:
         arguments: the sizes as given, so that a checkpoint can say what it belongs to.
+        past: frames of a window before the one whose landmarks are wanted: none.
+        future: frames after it, 17 as published.
+        window: frames of a window.
     """
+
+    past, future, window = 0, WINDOW - 1, WINDOW
 
     def __init__(
         self,

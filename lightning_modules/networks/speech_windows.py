@@ -1,7 +1,8 @@
 """Windows of speech features: what both branches of stage 1 look at (reference stage1 §5).
 
-Window i covers feature frames i .. i + 17 and predicts the landmarks of frame i, its first: 272 ms of look-ahead and no
-past. Features are (T, C) at 62.5 frames a second.
+The published window i covers feature frames i .. i + 17 and predicts the landmarks of frame i, its first: 272 ms of
+look-ahead and no past. A content branch may hear more: its attributes ``past`` and ``future`` say how many frames
+before and after the landmarks' own it is given. Features are (T, C) at 62.5 frames a second.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+import torch
 from torch import Tensor
 
 WINDOW: Final = 18
-"""Feature frames of a window."""
+"""Feature frames of a published window."""
 CHUNK: Final = 512
 """Windows evaluated at once where memory is to be bounded."""
 
@@ -56,6 +58,31 @@ def window_chunks(features: Tensor, frames: Tensor, chunk: int = CHUNK) -> Itera
         raise ValueError(f"windows must begin from 0 to {len(windows) - 1}, got {frames.min()} to {frames.max()}")
     for start in range(0, len(frames), chunk):
         yield windows[frames[start : start + chunk]]
+
+
+def follow_one_another(windows: Tensor) -> bool:
+    """Whether the windows (..., N, W, C) of each clip are a view of one stretch, as :func:`window_view` makes them.
+
+    Seen from the strides: nothing is compared, so no device is waited for. Never of a single window.
+    """
+    return windows.shape[-3] > 1 and windows.shape[-2] > 1 and windows.stride(-3) == windows.stride(-2)
+
+
+def joined_windows(windows: Tensor) -> Tensor:
+    """The stretch whose view the windows are: (B, N, W, C) to (B, N + W - 1, C); without B as if it were 1."""
+    joined = torch.cat((windows[..., 0, :], windows[..., -1, 1:, :]), dim=-2)
+    return joined.reshape(-1, *joined.shape[-2:])
+
+
+def published_windows(windows: Tensor, past: int) -> Tensor:
+    """Of windows (..., W, C) with ``past`` frames before the landmarks' own, the published part: (..., 18, C), a view.
+
+    Raises:
+        ValueError: if the windows end sooner.
+    """
+    if windows.shape[-2] < past + WINDOW:
+        raise ValueError(f"windows of {windows.shape[-2]} frames end before {past} + {WINDOW}")
+    return windows[..., past : past + WINDOW, :]
 
 
 def check_windows(windows: Tensor, features: int) -> None:

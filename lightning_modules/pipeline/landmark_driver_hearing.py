@@ -44,6 +44,15 @@ class Heard:
     embedding: NDArray[np.float32] | None = None
     notes: tuple[str, ...] = ()
 
+    def stretch(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Features of the frames from ``start`` to before ``stop``; outside of :attr:`features` there is silence."""
+        inside = self.features[max(start, 0) : max(stop, 0)]
+        before, after = max(min(0, stop) - start, 0), max(stop - max(len(self.features), start), 0)
+        if not before and not after:
+            return inside
+        rows = [np.broadcast_to(self.silence, (count, len(self.silence))) for count in (before, after)]
+        return np.concatenate([rows[0], inside, rows[1]])
+
 
 def hear(speech: Speech, model: LandmarkModel, content: ContentFeature | None = None) -> Heard:
     """Measure a recording for a model.

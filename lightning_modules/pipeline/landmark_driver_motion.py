@@ -59,19 +59,19 @@ def content_motion(
     moved = np.empty((len(times), 68, 3), np.float32)
     for start in range(0, len(times), _FRAMES_AT_ONCE):
         part = slice(start, start + _FRAMES_AT_ONCE)
-        said = content_at(model, heard.features, face, times[part]) - reference
+        said = content_at(model, heard, face, times[part]) - reference
         moved[part] = said.numpy().reshape(-1, 68, 3) * free[part, None, None]
     return moved
 
 
-def content_at(model: LandmarkModel, features: NDArray[np.float32], face: Tensor, times: NDArray[np.float64]) -> Tensor:
+def content_at(model: LandmarkModel, heard: Heard, face: Tensor, times: NDArray[np.float64]) -> Tensor:
     """The content branch's own answer at some times.
 
     Args:
         model: with the branch.
-        features: (T, 80) standardised, ending in silence.
+        heard: the recording.
         face: (204,) float32 the static face.
-        times: (N,) seconds; each frame's window must lie within the features.
+        times: (N,) seconds, from 0 to the recording's length.
 
     Returns:
         (N, 204) float32.
@@ -79,22 +79,24 @@ def content_at(model: LandmarkModel, features: NDArray[np.float32], face: Tensor
     quarters = np.rint(times * (FEATURE_RATE * FRACTIONS)).astype(np.int64)
     frames, rests = quarters // FRACTIONS, quarters % FRACTIONS
     said = torch.empty(len(times), 204)
+    branch = model.content_branch
     for rest in np.unique(rests):
         here = np.flatnonzero(rests == rest)
         first, last = int(frames[here].min()), int(frames[here].max())
-        seen = features[first : last + WINDOW + 1]
+        seen = heard.stretch(first - branch.past, last + branch.future + 2)
         share = np.float32(rest / FRACTIONS)
         between = seen[:-1] if rest == 0 else (1 - share) * seen[:-1] + share * seen[1:]
         wanted = torch.from_numpy(frames[here] - first)
-        said[torch.from_numpy(here)] = model.content_branch.displacements(torch.from_numpy(between), face, wanted)
+        said[torch.from_numpy(here)] = branch.displacements(torch.from_numpy(between), face, wanted)
     return said
 
 
 def closed_reference(model: LandmarkModel, heard: Heard, face: Tensor) -> Tensor:
     """What the content branch says of a closed mouth: (204,) its mean answer within the recording's pauses.
 
-    Up to 64 frames are asked, evenly from all pauses, none within 0.05 s of speech. A recording without such pauses is
-    measured against silence.
+    Up to 64 frames are asked, evenly from all pauses; speech is further than 0.05 s from what the branch hears of them,
+    or, for a branch that hears more than the published one, from 0.28 s on both sides of them. A recording without such
+    pauses is measured against silence.
 
     Args:
         model: with the branch.
@@ -102,22 +104,24 @@ def closed_reference(model: LandmarkModel, heard: Heard, face: Tensor) -> Tensor
         face: (204,) float32 the static face.
     """
     length = (len(heard.features) - PADDING) / FEATURE_RATE
-    window = WINDOW / FEATURE_RATE
+    branch = model.content_branch
+    before = _WITHIN_PAUSE_SECONDS + min(branch.past, WINDOW - 1) / FEATURE_RATE
+    after = _WITHIN_PAUSE_SECONDS + min(branch.future + 1, WINDOW) / FEATURE_RATE
     inside = [
-        np.arange(start + _WITHIN_PAUSE_SECONDS, end - _WITHIN_PAUSE_SECONDS - window, 1.0 / FEATURE_RATE)
+        np.arange(start + before, end - after, 1.0 / FEATURE_RATE)
         for start, end in heard.prosody.pauses
         if start < length
     ]
     times = np.concatenate([np.empty(0), *inside])
     times = times[(times >= 0.0) & (times < length)]
     if len(times) < _LEAST_REFERENCES:
-        windows = np.broadcast_to(heard.silence, (1, WINDOW, heard.features.shape[1])).copy()
+        windows = np.broadcast_to(heard.silence, (1, branch.window, heard.features.shape[1])).copy()
     else:
         chosen = np.unique(np.linspace(0, len(times) - 1, min(MOST_REFERENCES, len(times))).astype(np.int64))
         frames = np.rint(times[chosen] * FEATURE_RATE).astype(np.int64)
-        windows = heard.features[frames[:, None] + np.arange(WINDOW)]
+        windows = np.stack([heard.stretch(frame - branch.past, frame + branch.future + 1) for frame in frames.tolist()])
     with torch.no_grad():
-        said: Tensor = model.content_branch(torch.from_numpy(windows), face[None])
+        said: Tensor = branch(torch.from_numpy(windows), face[None])
     return said.mean(dim=0)
 
 

@@ -102,20 +102,35 @@ class PublishedLandmarkDriver:
             # As published, the speaker is embedded before the loudness is normalised (§15, B4).
             known = embed_speaker(speech.samples, "published")
             voice = EMBEDDING_SCALE * torch.from_numpy(np.array(known))
+        heard = self._with_silence(features)
         segments = []
         for start in range(0, len(features) - WINDOW, SEGMENT):
             frames = torch.arange(start, min(start + SEGMENT, len(features) - WINDOW))
             if len(frames) >= SHORTEST_SEGMENT:
-                segments.append(self._segment(features, frames, voice, face.local))
+                segments.append(self._segment(heard, features, frames, voice, face.local))
         track = face.to_pixels(published.finish_normalised(segments))
         blinks = published.blink_frames(len(track), self.seed) if self.gains.blink_rate > 0.0 else None
         return published.finish_pixels(track, blinks)
 
+    def _with_silence(self, features: torch.Tensor) -> torch.Tensor:
+        """Features for a content branch that hears more than the published one: with silence before and after."""
+        branch = self.model.content_branch
+        before, after = branch.past, max(branch.future - (WINDOW - 1), 0)
+        if not before and not after:
+            return features
+        silence = torch.from_numpy(self.content(np.zeros(16000, np.float32))[31])
+        return torch.cat([silence.expand(before, -1), features, silence.expand(after, -1)])
+
     def _segment(
-        self, features: torch.Tensor, frames: torch.Tensor, voice: torch.Tensor | None, face: NDArray[np.float64]
+        self,
+        heard: torch.Tensor,
+        features: torch.Tensor,
+        frames: torch.Tensor,
+        voice: torch.Tensor | None,
+        face: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         static = torch.from_numpy(face.astype(np.float32).reshape(204))
-        said = self.model.content_branch.displacements(features, static, frames).numpy()
+        said = self.model.content_branch.displacements(heard, static, frames).numpy()
         moved = published.calibrate(said).reshape(-1, 68, 3)
         moved[:, 48:, 0] *= MOUTH_GAIN * self.gains.mouth_x
         moved[:, 48:, 1] *= MOUTH_GAIN * self.gains.mouth_y

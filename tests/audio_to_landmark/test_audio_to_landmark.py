@@ -225,9 +225,10 @@ def test_what_the_features_were_normalised_with_is_kept(tmp_path):
 
 def test_both_kinds_of_content_branch_are_exported(tmp_path):
     features, face, frames = torch.randn(40, 80), torch.randn(204), torch.tensor([3, 20])
-    data = TinySpeech(batches=1)
-    data.feature_mean, data.feature_std = torch.arange(80.0), torch.arange(1.0, 81.0)
-    for number, branch in enumerate((tiny_content(), ConvolutionalBranch(width=8, head_width=16))):
+    convolutions = ConvolutionalBranch(width=8, steps=(5, 3), coefficients=4, face_width=8)
+    for number, branch in enumerate((tiny_content(), convolutions)):
+        data = TinySpeech(batches=1, past=branch.past, future=branch.future)
+        data.feature_mean, data.feature_std = torch.arange(80.0), torch.arange(1.0, 81.0)
         module = content_stage(content_branch=branch)
         fit = trainer(tmp_path, limit_val_batches=0)
         fit.fit(module, data)
@@ -238,6 +239,22 @@ def test_both_kinds_of_content_branch_are_exported(tmp_path):
         assert torch.equal(model.feature_mean, data.feature_mean)
         expected = branch.eval().displacements(features, face, frames)
         torch.testing.assert_close(model.content_branch.displacements(features, face, frames), expected)
+
+
+def test_windows_that_the_branch_does_not_hear_are_refused(tmp_path):
+    data = TinySpeech(batches=1)
+    data.past, data.future = 4, 17
+    with pytest.raises(ConfigError, match="4 frames of past and 17 of future.*hears 0 and 17"):
+        trainer(tmp_path, limit_val_batches=0).fit(content_stage(), data)
+
+
+def test_the_speaker_branch_hears_the_published_part_of_longer_windows(tmp_path):
+    content = ConvolutionalBranch(width=8, steps=(20,), coefficients=4, face_width=8).eval()
+    module = speaker_stage(content_branch=content).eval()
+    batch = speech(2, 6, past=21, future=21)
+    said = module.content_branch(batch.windows, batch.static)
+    added = module.speaker_branch(batch.windows[:, :, 21:39], 3 * batch.embedding)
+    torch.testing.assert_close(module(batch), batch.static[:, None] + said + added)
 
 
 def test_other_files_are_no_content_branch(tmp_path):

@@ -15,6 +15,7 @@ from lightning_modules.networks.content_branch import ContentBranch
 from lightning_modules.networks.landmark_discriminators import MotionDiscriminator
 from lightning_modules.networks.speaker_branch import SpeakerBranch
 from lightning_modules.optimization import AdamSettings
+from lightning_modules.networks.speech_windows import window_view
 from lightning_modules.speech_batches import SpeechBatch
 
 LOWER_LIP = (55, 56, 57, 58, 59, 65, 66, 67)
@@ -29,15 +30,17 @@ def still_face() -> Tensor:
     return face
 
 
-def speech(samples: int, windows: int, seed: int = 0, *, nod: float = 0.0) -> SpeechBatch:
-    """A batch whose mouths follow the first feature of each window's first frame."""
+def speech(
+    samples: int, windows: int, seed: int = 0, *, nod: float = 0.0, past: int = 0, future: int = 17
+) -> SpeechBatch:
+    """A batch whose mouths follow the first feature of each window's own frame."""
     generator = torch.Generator().manual_seed(seed)
     loudness = torch.randn(samples, 1, 80, generator=generator)
-    features = loudness + 0.1 * torch.randn(samples, windows + 17, 80, generator=generator)
-    cut = features.unfold(1, 18, 1).transpose(-1, -2).contiguous()
+    features = loudness + 0.1 * torch.randn(samples, windows + past + future, 80, generator=generator)
+    cut = window_view(features, past + 1 + future)
     embedding = torch.rand(samples, 256, generator=generator)
     target = still_face().expand(samples, windows, 68, 3).clone()
-    target[..., list(LOWER_LIP), 1] += 0.2 * torch.sigmoid(2 * cut[:, :, 0, :1])
+    target[..., list(LOWER_LIP), 1] += 0.2 * torch.sigmoid(2 * cut[:, :, past, :1])
     target[..., 0] += nod * embedding[:, None, :1]
     return SpeechBatch(
         windows=cut,
@@ -64,9 +67,9 @@ class Batches:
 class TinySpeech(LightningDataModule):
     """A few batches for training, one for validation and test."""
 
-    def __init__(self, batches: int = 4, samples: int = 4, windows: int = 6, nod: float = 0.0) -> None:
+    def __init__(self, batches: int = 4, samples: int = 4, windows: int = 6, nod: float = 0.0, **context: int) -> None:
         super().__init__()
-        self.made = [speech(samples, windows, seed, nod=nod) for seed in range(batches + 1)]
+        self.made = [speech(samples, windows, seed, nod=nod, **context) for seed in range(batches + 1)]
 
     def train_dataloader(self) -> Batches:
         return Batches(*self.made[:-1])

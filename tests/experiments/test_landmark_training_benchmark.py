@@ -8,7 +8,8 @@ import torch
 
 from experiments.benchmarks import landmark_training
 from lightning_modules.networks.content_branch import ContentBranch
-from lightning_modules.networks.convolutional_branch import ConvolutionalBranch, follow_one_another
+from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
+from lightning_modules.networks.speech_windows import follow_one_another
 
 
 def tiny():
@@ -45,10 +46,11 @@ def test_the_published_loop_trains(monkeypatch):
 @pytest.mark.filterwarnings("ignore")
 def test_the_figures_are_whole(monkeypatch):
     monkeypatch.setattr(landmark_training, "SEGMENT", 24)
-    found = landmark_training.compare(ConvolutionalBranch(width=8, head_width=16), samples=2, windows=12, turns=2)
+    branch = ConvolutionalBranch(width=8, steps=(1, 2), coefficients=4, face_width=8)
+    found = landmark_training.compare(branch, samples=2, windows=12, turns=2)
     rates = found["windows_per_second"]
     assert found["ratio"] == pytest.approx(rates["ours"] / rates["published_loop"])
     assert len(found["ratio_in_each_turn"]) == 2
     assert found["windows_of_a_step"] == {"ours": 24, "published_loop": 24}
     assert found["milliseconds_of_lip_repair_per_window"] > 0
-    assert follow_one_another(landmark_training.made_up_batch(2, 12).windows)
+    assert follow_one_another(landmark_training.made_up_batch(2, 12, branch.window).windows)

@@ -62,7 +62,7 @@ def same(one: LandmarkModel, other: LandmarkModel) -> bool:
 
 @pytest.mark.parametrize("both", [True, False])
 def test_what_is_saved_comes_back_bit_by_bit(tmp_path: Path, model: LandmarkModel, both: bool) -> None:
-    other = ConvolutionalBranch(width=8, head_width=8).eval()
+    other = ConvolutionalBranch(width=8, steps=(1, 2), coefficients=4, face_width=8).eval()
     saved = model if both else replace(model, content_branch=other, speaker_branch=None, mean_embedding=None)
     loaded = load_landmark_model(save_landmark_model(saved, tmp_path / "sub" / "m.safetensors"))
     assert same(saved, loaded)

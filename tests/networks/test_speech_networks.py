@@ -12,16 +12,18 @@ from torch.nn import functional
 
 from lightning_modules.networks.autovc import AutoVC
 from lightning_modules.networks.content_branch import ContentBranch
-from lightning_modules.networks.convolutional_branch import (
-    ConvolutionalBranch,
-    follow_one_another,
-    joined_windows,
-)
+from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
 from lightning_modules.networks.image_translation import ImageTranslation
 from lightning_modules.networks.landmark_attention import LandmarkAttention, UnbiasedNormalization, position_table
 from lightning_modules.networks.landmark_discriminators import FrameDiscriminator, MotionDiscriminator
 from lightning_modules.networks.speaker_branch import SpeakerBranch
-from lightning_modules.networks.speech_windows import window_chunks, window_view
+from lightning_modules.networks.speech_windows import (
+    follow_one_another,
+    joined_windows,
+    published_windows,
+    window_chunks,
+    window_view,
+)
 
 
 def parameters(network):
@@ -157,53 +159,81 @@ def test_shapes_that_do_not_fit_are_refused(windows, static):
 
 
 def small_convolutions():
-    return ConvolutionalBranch(features=5, width=8, head_width=12)
+    return ConvolutionalBranch(features=5, width=8, steps=(1, 2, 3), coefficients=6, face_width=12)
 
 
 def test_convolutions_share_the_frames_of_windows_that_follow_one_another():
     branch = settled(small_convolutions())
+    assert (branch.past, branch.future, branch.window) == (7, 7, 15)
     clips, static = torch.randn(2, 30, 5), torch.randn(2, 204)
-    windows = window_view(clips)
+    windows = window_view(clips, 15)
     assert follow_one_another(windows)
     assert torch.equal(joined_windows(windows), clips)
     heard = []
-    branch.layers[0].register_forward_hook(lambda _, given, __: heard.append(given[0].shape))
+    branch.entry.register_forward_hook(lambda _, given, __: heard.append(given[0].shape))
     made = branch(windows, static)
     assert heard == [(2, 5, 30)], "every frame once"
-    mixed = torch.randperm(13)
+    mixed = torch.randperm(16)
     assert not follow_one_another(windows[:, mixed])
     torch.testing.assert_close(branch(windows[:, mixed], static), made[:, mixed], atol=1e-6, rtol=1e-5)
-    assert heard[1] == (26, 5, 18)
+    assert heard[1] == (32, 5, 15)
     for clip in range(2):
         torch.testing.assert_close(branch(windows[clip], static[clip : clip + 1]), made[clip], atol=1e-6, rtol=1e-5)
-    changed = clips.clone()
-    changed[:, 18:] += 1
-    assert torch.equal(branch(window_view(changed), static)[:, 0], made[:, 0]), "a window is all that is seen"
-    assert (branch(window_view(changed), static)[:, 1] - made[:, 1]).abs().max() > 1e-5
+    for end, change in ((15, slice(15, None)), (30, slice(0, 15))):
+        changed = clips.clone()
+        changed[:, change] += 1
+        seen = slice(end - 15, end - 14)
+        assert torch.equal(branch(window_view(changed, 15), static)[:, seen], made[:, seen]), "a window is all it sees"
+    for frame in (0, 14):
+        changed = clips.clone()
+        changed[:, frame] += 10
+        assert (branch(window_view(changed, 15), static)[:, 0] - made[:, 0]).abs().max() > 1e-6, "all of it"
+
+
+def test_what_is_said_weighs_the_fields_of_the_face():
+    branch = settled(small_convolutions())
+    windows, faces = torch.randn(3, 15, 5), torch.randn(2, 204)
+    fields = branch.fields((faces - branch.usual_face) / 0.1).unflatten(1, (6, 204))
+    for face in range(2):
+        made = branch(windows, faces[face : face + 1])
+        found = torch.linalg.lstsq(fields[face].T, made.T).solution
+        torch.testing.assert_close((fields[face].T @ found).T, made, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(branch(windows, faces[face].expand(3, 204)), made, atol=1e-5, rtol=1e-4)
+    mixed = branch(windows, faces[[0, 1, 0]])
+    torch.testing.assert_close(mixed[1], branch(windows, faces[1:])[1], atol=1e-5, rtol=1e-4)
 
 
 def test_the_default_size_of_the_convolutions():
-    assert parameters(ConvolutionalBranch()) == 446_924
+    branch = ConvolutionalBranch()
+    assert parameters(branch) == 1_216_512
+    assert (branch.past, branch.window) == (31, 63)
 
 
 def test_convolutions_on_chosen_frames_of_a_clip():
     branch = settled(small_convolutions())
     features, static = torch.randn(60, 5), torch.randn(204)
-    frames = torch.tensor([40, 0, 7, 8, 42, 7])
-    expected = branch(window_view(features)[frames], static[None])
+    frames = torch.tensor([40, 0, 7, 8, 45, 7])
+    expected = branch(window_view(features, 15)[frames], static[None])
     for chunk in (1, 3, 512):
         made = branch.displacements(features, static, frames, chunk=chunk)
         torch.testing.assert_close(made, expected, atol=1e-6, rtol=1e-5)
     assert branch.displacements(features, static, frames[:0]).shape == (0, 204)
-    for wrong in ([43], [-1]):
-        with pytest.raises(ValueError, match="from 0 to 42"):
+    for wrong in ([46], [-1]):
+        with pytest.raises(ValueError, match="from 0 to 45"):
             branch.displacements(features, static, torch.tensor(wrong))
     with pytest.raises(ValueError, match="eval"):
         branch.train().displacements(features, static, frames)
-    with pytest.raises(ValueError, match="18 frames"):
+    with pytest.raises(ValueError, match="15 frames"):
         branch(torch.zeros(2, 17, 5), static[None])
     with pytest.raises(ValueError, match="static faces"):
-        branch(torch.zeros(4, 18, 5), torch.zeros(3, 204))
+        branch(torch.zeros(4, 15, 5), torch.zeros(3, 204))
+
+
+def test_the_published_part_of_longer_windows():
+    windows = window_view(torch.arange(60.0)[:, None], 30)
+    assert published_windows(windows, 5)[:, :, 0].tolist() == [list(range(k + 5, k + 23)) for k in range(31)]
+    with pytest.raises(ValueError, match="30 frames"):
+        published_windows(windows, 13)
 
 
 # Attention
@@ -337,7 +367,7 @@ def test_the_image_translation_keeps_the_size():
     ("build", "shapes"),
     [
         (small_content, [(4, 18, 5), (1, 204)]),
-        (small_convolutions, [(4, 18, 5), (1, 204)]),
+        (small_convolutions, [(4, 15, 5), (1, 204)]),
         (small_speaker, [(4, 18, 5), (1, 6), (4, 2)]),
         (partial(ImageTranslation, width=8, levels=2), [(2, 6, 16, 16)]),
         (partial(MotionDiscriminator, code=3, window=8, width=8, feed_forward=16), [(2, 9, 204), (2, 3)]),
