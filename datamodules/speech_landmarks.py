@@ -85,8 +85,10 @@ class SpeechLandmarksDataModule(LightningDataModule):
         counts = {"windows": windows, "batch_size": batch_size, "samples_per_epoch": samples_per_epoch}
         counts |= {"validation_segments": validation_segments, "validation_windows": validation_windows}
         wrong = [f"{name} is {count}" for name, count in counts.items() if count < 1]
-        if wrong or min(seed, workers, past, future) < 0:
-            found = ", ".join(wrong) or f"seed {seed}, workers {workers}, past {past}, future {future}"
+        signed = {"seed": seed, "workers": workers, "past": past, "future": future}
+        wrong += [f"{name} is {count}" for name, count in signed.items() if count < 0]
+        if wrong:
+            found = ", ".join(wrong)
             raise ConfigError(found, "give at least 1 of everything, and no negative number")
         if not folders:
             raise ConfigError("no folder of prepared speech was given", "give at least one")

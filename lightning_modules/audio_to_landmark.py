@@ -303,8 +303,8 @@ class AudioToLandmark(LightningModule):
         wanted = tuple(getattr(self.content_branch, name, None) for name in ("past", "future"))
         if None not in (*heard, *wanted) and heard != wanted:
             raise ConfigError(
-                f"the windows of the data have {heard[0]} frames of past and {heard[1]} of future, and the content branch "
-                f"hears {wanted[0]} and {wanted[1]}",
+                f"the windows of the data have {heard[0]} frames of past and {heard[1]} of future, and the content "
+                f"branch hears {wanted[0]} and {wanted[1]}",
                 "give the data module the branch's past and future",
             )
         known = self.content_statistics

@@ -47,7 +47,7 @@ class ConvolutionalBranch(nn.Module):
 
     usual_face: Tensor
 
-    def __init__(  # noqa: PLR0913, PLR0917  sizes of a network
+    def __init__(
         self,
         features: int = 80,
         width: int = 160,

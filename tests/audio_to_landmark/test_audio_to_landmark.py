@@ -244,7 +244,7 @@ def test_both_kinds_of_content_branch_are_exported(tmp_path):
 def test_windows_that_the_branch_does_not_hear_are_refused(tmp_path):
     data = TinySpeech(batches=1)
     data.past, data.future = 4, 17
-    with pytest.raises(ConfigError, match="4 frames of past and 17 of future.*hears 0 and 17"):
+    with pytest.raises(ConfigError, match=r"4 frames of past and 17 of future.*hears 0 and 17"):
         trainer(tmp_path, limit_val_batches=0).fit(content_stage(), data)
 
 

@@ -37,7 +37,7 @@ def test_the_paper_file_builds_the_published_branch(capsys):
 @pytest.mark.parametrize(
     ("name", "branch", "count"),
     # With the speaker-aware branch and D_T, reference stage1 §20 and §8.
-    [("paper", ContentBranch, 1_965_677), ("default", ConvolutionalBranch, 446_924)],
+    [("paper", ContentBranch, 1_965_677), ("default", ConvolutionalBranch, 1_521_248)],
 )
 def test_the_speaker_file_goes_after_both(capsys, tmp_path, name, branch, count):
     content = tmp_path / "content.ckpt"

@@ -14,8 +14,8 @@ from lightning_modules.audio_to_landmark import AudioToLandmark
 from lightning_modules.networks.content_branch import ContentBranch
 from lightning_modules.networks.landmark_discriminators import MotionDiscriminator
 from lightning_modules.networks.speaker_branch import SpeakerBranch
-from lightning_modules.optimization import AdamSettings
 from lightning_modules.networks.speech_windows import window_view
+from lightning_modules.optimization import AdamSettings
 from lightning_modules.speech_batches import SpeechBatch
 
 LOWER_LIP = (55, 56, 57, 58, 59, 65, 66, 67)

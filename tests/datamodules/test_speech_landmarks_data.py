@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.datasets.speech_samples import SpeechSegments
+from datamodules.datasets.speech_samples import SpeechSegments, between
 from datamodules.datasets.speech_store import load_store
 from datamodules.prepare.manifest import write_manifest
 from datamodules.prepare.sources import Terms
@@ -22,6 +22,7 @@ from lightning_modules.audio.head_motion import head_motion, poses
 from lightning_modules.audio.prosody import Prosody
 from lightning_modules.errors import ConfigError, PreparedSetError
 from lightning_modules.geometry.head_pose import apply_pose
+from lightning_modules.networks.speech_windows import follow_one_another
 from lightning_modules.speech_batches import SpeechBatch, stack_speech_samples
 
 
@@ -100,6 +101,58 @@ def test_behind_the_end_there_is_silence(folder):
     windows = store.windows(0, torch.tensor([last]))
     assert windows[0, 0, 0] == pytest.approx(last / 1000)
     assert (windows[0, 1:] == -0.16).all()
+
+
+@pytest.mark.parametrize("order", ["random", "segments"])
+def test_windows_with_a_past_belong_to_the_frame_behind_it(folder, order):
+    module = data(folder, order=order, past=6, future=3, augmentation=None)
+    for batch in module.train_dataloader():
+        assert batch.windows.shape == (4, 5, 10, 80)
+        assert follow_one_another(batch.windows) == (order == "segments")
+        chin = 1000 * batch.displacement[..., 8 * 3 + 1]
+        frame = frames_of(module, batch)
+        torch.testing.assert_close(chin, frame[:, :, 6], atol=0.01, rtol=0)
+        early = frame[:, :, 0] < 0
+        assert (early == (chin < 5.5)).all(), "silence before the beginning"
+        assert (frame[:, :, 6] - frame[:, :, 0] == 6)[~early].all()
+
+
+def test_batches_of_segments_stay_views(folder):
+    batch = next(iter(data(folder, order="segments", windows=20, past=6, future=8).train_dataloader()))
+    for one in (batch, batch.to("cpu"), batch.to(torch.device("meta"))):
+        assert one.windows.shape == (4, 20, 15, 80)
+        assert follow_one_another(one.windows)
+        assert one.windows.untyped_storage().nbytes() == 4 * 4 * (20 + 14) * 80
+    mixed = next(iter(data(folder, windows=20, past=6, future=8).train_dataloader()))
+    assert torch.equal(mixed.to("cpu").windows, mixed.windows)
+
+
+def test_sound_and_motion_keep_step_at_another_tempo(folder):
+    change = SpeechAugmentation(chance=1.0, level=0, tilt=0, ripple=0, tract=0, noise=(99, 99), static=0, tempo=0.3)
+    module = data(folder, order="segments", windows=12, past=4, future=4, augmentation=change)
+    found = set()
+    for batch in module.train_dataloader():
+        raw = 1000 * (batch.windows[..., 0] * module.feature_std[0] + module.feature_mean[0])
+        chin = 1000 * batch.displacement[..., 8 * 3 + 1]
+        for sound, motion in zip(raw, chin, strict=True):
+            inside = (sound[:, 4] > 1) & (motion > 1) & (motion < motion.max() - 1e-3)
+            torch.testing.assert_close(sound[inside, 4], motion[inside], atol=0.5, rtol=0)
+            steps = motion.diff()[inside[1:] & inside[:-1]]
+            if len(steps) > 2:
+                assert float(steps.max() - steps.min()) < 0.01
+                found.add(round(float(steps.median()), 2))
+    assert min(found) < 0.95
+    assert max(found) > 1.05
+    assert all(0.69 < step < 1.31 for step in found)
+
+
+def test_rows_between_frames():
+    rows = torch.arange(5.0)[:, None] ** 2
+    places = torch.tensor([-2.0, 0.0, 1.5, 3.75, 4.0, 9.0])
+    found = between(lambda frames: rows[frames], places, 0, 4)
+    torch.testing.assert_close(found[:, 0], torch.tensor([0.0, 0.0, 2.5, 14.25, 16.0, 16.0]))
+    assert between(lambda frames: rows[frames], torch.tensor([-1, 7]), 0, 4)[:, 0].tolist() == [0.0, 16.0]
+    assert between(lambda frames: rows[frames], torch.tensor([0.5]), 2, 2)[:, 0].tolist() == [4.0]
 
 
 def test_features_are_normalised_by_the_training_part(folder):
@@ -283,14 +336,16 @@ def test_validation_walks_through_the_records(folder):
     assert data(folder, hold_out={}).val_dataloader() == []
 
 
-def test_segments_longer_than_a_record_hold_its_end(folder):
+def test_segments_longer_than_a_record_go_on_in_silence(folder):
     store = load_store(speech_entries(folder)[1:2])
     statistics = {"mean": torch.zeros(80), "deviation": torch.ones(80)}
     segments = SpeechSegments(store, windows=100, target="registered", most=9, **statistics)
     assert len(segments) == 1
     sample = segments[SampleAddress(0, 0)]
     assert torch.equal(sample.target[62], sample.target[99])
-    assert torch.equal(sample.windows[62], sample.windows[99])
+    assert sample.windows[62, 0, 0] != -0.16
+    assert (sample.windows[62, 1:] == -0.16).all()
+    assert (sample.windows[63:] == -0.16).all()
     long = data(folder, order="segments", windows=100, hold_out={"sentence": ["long"]}).samples()[SampleAddress(0, 0)]
     assert long.target.shape == (100, 204)
 
@@ -308,6 +363,7 @@ def test_embeddings_are_needed_for_segments(tmp_path, make_record):
     [
         ({"windows": 0}, "windows is 0"),
         ({"seed": -1}, "seed is -1"),
+        ({"past": -1}, "past is -1"),
         ({"order": "sorted"}, "order is 'sorted'"),
         ({"feature_mean": [0.0] * 80}, "only one of"),
         ({"feature_mean": [0.0] * 3, "feature_std": [1.0] * 3}, "not 80 numbers"),

@@ -205,7 +205,7 @@ def test_what_is_said_weighs_the_fields_of_the_face():
 
 def test_the_default_size_of_the_convolutions():
     branch = ConvolutionalBranch()
-    assert parameters(branch) == 1_216_512
+    assert parameters(branch) == 1_521_248
     assert (branch.past, branch.window) == (31, 63)
 
 
