@@ -191,6 +191,26 @@ def check_sound() -> Iterator[Finding]:
         yield Finding("sound", "ok", f"soundfile {soundfile.__version__} reads {', '.join(sorted(wanted))}")
 
 
+def check_speakers() -> Iterator[Finding]:
+    """The weights that tell speakers apart, and the voices of synthetic speech: for training stage 1 only."""
+    from datamodules.synthetic.speech.voices import make_voice
+    from lightning_modules.audio.speaker_embedding import load_speaker_encoder
+    from lightning_modules.errors import InkspeakError
+
+    uses = {
+        "speaker embedding": ("only for the speaker-aware branch", load_speaker_encoder),
+        "flite": ("only for prepare speech-synthetic", lambda: make_voice("flite:slt")),
+        "espeak-ng": ("only for prepare speech-synthetic", lambda: make_voice("espeak:en-us+f1")),
+    }
+    for subject, (use, attempt) in uses.items():
+        try:
+            attempt()
+        except InkspeakError as error:
+            yield Finding(subject, "warn", error.found, f"{use}: {error.remedy}")
+        else:
+            yield Finding(subject, "ok", "works")
+
+
 def check_disk() -> Iterator[Finding]:
     """Room where results go, and the folder for prepared portraits."""
     free = shutil.disk_usage(Path.cwd()).free / 2**30
@@ -259,6 +279,7 @@ CHECKS: tuple[Check, ...] = (
     check_face_alignment,
     check_video,
     check_sound,
+    check_speakers,
     check_disk,
     check_experiment_log,
     check_versions,

@@ -64,6 +64,7 @@ def export_weights(
     raw: bool = False,
     licence: str = "not stated",
     source: str = "not stated",
+    description: str = "not stated",
     full_precision: bool = False,
     json: bool = False,
 ) -> int:
@@ -79,6 +80,7 @@ def export_weights(
         raw: take the weights of the last step, not their moving average
         licence: under which the weights may be used; kept in the file
         source: where they come from, such as the data they were trained on; kept in the file
+        description: of a speech-to-landmark model, a sentence or two on its training; kept in the file
         full_precision: keep a speech-to-landmark model in 32 bits instead of 16
         json: print JSON instead of a table
 
@@ -98,7 +100,7 @@ def export_weights(
 
     told: dict[str, Any] = {"averaged": not raw, "licence": licence, "source": source}
     if is_landmark_checkpoint(checkpoint):
-        model = export_landmark_model(checkpoint, out, half=not full_precision, **told)
+        model = export_landmark_model(checkpoint, out, half=not full_precision, description=description, **told)
         averaged, described = model.training.averaged, landmark_model_facts(model)
     else:
         exported = export_generator(checkpoint, out, **told)
@@ -122,6 +124,7 @@ def landmark_model_facts(model: LandmarkModel) -> dict[str, Any]:
         "feature": training.feature,
         "gains": dataclasses.asdict(training.gains),
         "windows_seen": training.windows_seen,
+        "description": training.description,
         "licence": training.licence,
         "source": training.source,
     }

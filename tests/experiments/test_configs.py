@@ -60,7 +60,9 @@ def leaves(tree: object, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], ob
 def test_the_files_that_were_promised_are_there() -> None:
     names = {str(file.relative_to(EXPERIMENTS)) for file in FILES}
     promised = {f"configs/portrait_gan/{name}.yaml" for name in ("paper", "lite", "debug", "frozen_networks")}
-    promised |= {f"configs/audio_to_landmark/{name}.yaml" for name in ("paper", "default", "debug", "speaker")}
+    promised |= {
+        f"configs/audio_to_landmark/{name}.yaml" for name in ("paper", "default", "starter", "debug", "speaker")
+    }
     promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")

@@ -15,6 +15,7 @@ from experiments.commands import doctor as doctor_command
 from experiments.commands import health_checks
 from experiments.commands.doctor import line_of
 from experiments.commands.health_checks import CHECKS, Finding, examine
+from lightning_modules.errors import BackendError
 
 # Importing lightning and mediapipe sets off deprecation warnings of others.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -120,6 +121,25 @@ def test_a_missing_face_is_a_failure(monkeypatch):
     monkeypatch.setattr(face_analyzers, "make_face_analyzer", lambda _: Blind())
     monkeypatch.setattr(matter, "make_matter", lambda _: Blind())
     assert states(health_checks.check_faces) == [("face detection", "fail"), ("matting", "fail")]
+
+
+def test_what_only_training_needs_is_no_illness(monkeypatch: pytest.MonkeyPatch) -> None:
+    from datamodules.synthetic.speech import voices
+    from lightning_modules.audio import speaker_embedding
+
+    monkeypatch.setattr(voices, "make_voice", lambda _: None)
+    monkeypatch.setattr(speaker_embedding, "load_speaker_encoder", lambda: None)
+    names = ["speaker embedding", "flite", "espeak-ng"]
+    assert states(health_checks.check_speakers) == [(name, "ok") for name in names]
+
+    def refuse(name: str = "") -> None:
+        raise BackendError(f"no voice {name}", "apt-get install it")
+
+    monkeypatch.setattr(voices, "make_voice", refuse)
+    assert states(health_checks.check_speakers)[1:] == [("flite", "warn"), ("espeak-ng", "warn")]
+    flite = list(health_checks.check_speakers())[1]
+    assert flite.found == "no voice flite:slt"
+    assert flite.remedy == "only for prepare speech-synthetic: apt-get install it"
 
 
 def test_face_alignment_without_weights_is_a_warning_that_names_the_place(monkeypatch, tmp_path):
