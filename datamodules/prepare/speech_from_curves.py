@@ -35,10 +35,11 @@ from lightning_modules.audio.head_motion import head_motion, poses
 from lightning_modules.audio.prosody import Prosody, prosody_of
 from lightning_modules.audio.speaker_style import AVERAGE, speaker_style
 from lightning_modules.errors import ConfigError, InkspeakError, TrackError
+from lightning_modules.geometry.frontal_face import frontal_face
 from lightning_modules.geometry.head_pose import face_frame, register
 from lightning_modules.geometry.landmark_groups import INNER_LIP_PAIRS, OUTER_LIP_PAIRS
 
-EDITION: Final = 1
+EDITION: Final = 2
 """Part of the settings; raise it whenever the same take would be prepared differently."""
 
 VERSION: Final = f"speech from curves {EDITION}"
@@ -182,9 +183,9 @@ def random_identity(face: ShapeFace, seed: int, spread: float) -> _Array:
 def record_of(item: TakeItem, take: Take, face: ShapeFace, spread: float) -> SpeechRecord:
     """Show a take with one identity."""
     neutral = random_identity(face, item.seed, spread)
-    frame = face_frame(neutral)
+    frame = face_frame(neutral, frontal_face())  # seen from the front as drivers see the faces of photos
     static = closed_lips(frame.to_face_units(neutral))
-    track = register(static + take.displacement / frame.unit, static).registered
+    track = register(static + take.displacement / frame.unit @ frame.rotation.T, static).registered
     # Lips that press against each other are flat in the model; their landmarks must not change places.
     keep_apart(track, np.broadcast_to([0.0, 1.0], (len(track), 2)), 0.0)
     embedding = take.features.speaker_embedding

@@ -42,7 +42,7 @@ from lightning_modules.audio.speaker_style import AVERAGE, SpeakerStyle, speaker
 from lightning_modules.errors import BackendError, ConfigError
 from lightning_modules.pipeline.atomic_files import atomic_path
 
-EDITION: Final = 1
+EDITION: Final = 2
 """Part of the settings; raise it whenever the same clip would come out differently."""
 
 VERSION: Final = f"synthetic speech {EDITION}"

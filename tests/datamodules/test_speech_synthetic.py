@@ -19,7 +19,7 @@ from datamodules.prepare.speech_synthetic import (
 )
 from datamodules.synthetic.speech.articulation import inner_gap, move_face
 from datamodules.synthetic.speech.clips import CASTS, brows, cast_of, perform, plan_clip, speak_clip
-from datamodules.synthetic.speech.faces import sample_face
+from datamodules.synthetic.speech.faces import sample_face, turned_to_the_front
 from datamodules.synthetic.speech.voices import make_voice
 from lightning_modules.audio.prosody import Prosody
 from lightning_modules.audio.speaker_style import SpeakerStyle
@@ -58,7 +58,7 @@ def test_a_record_holds_what_was_made(toy):
         record = read_speech(entry.folder)
         assert isinstance(record, SpeechRecord)
         assert record.synthetic
-        assert record.source == record.generator_version == "synthetic speech 1"
+        assert record.source == record.generator_version == "synthetic speech 2"
         assert record.sentence.startswith("nonsense: pau ")
         assert record.phones[0][0] == 0
         assert record.phones[-1][1] == pytest.approx(record.duration)
@@ -171,7 +171,21 @@ def test_style_moves_the_mouth_by_a_tenth_at_most():
     assert ratio == pytest.approx(1.1)
     noisy = perform(plan, spoken, detector_errors=True)
     assert 0.003 < np.std(noisy.registered - usual.registered) < 0.02
-    np.testing.assert_allclose(usual.static, sample_face(0, plan.face))
+
+
+def test_faces_look_to_the_front_and_move_as_they_did_before_they_had_depth():
+    from lightning_modules.pipeline.landmark_driver_face import RestFace
+
+    plan = plan_clip(0, 1, ("tiny:120:1",), 8)
+    made = perform(plan, speak_clip(plan, make_voice(plan.voice)))
+    flat = sample_face(0, plan.face)
+    assert np.abs(made.static[:, :2] - flat[:, :2]).max() < 0.12
+    assert made.static[30, 2] > 0.35, "the nose"
+    rest = RestFace.of(made.static * 100)
+    np.testing.assert_allclose(rest.local, made.static, atol=1e-9)
+    moved, static = turned_to_the_front(flat, flat + np.array([[[0.0, 0.1, 0.0]]] * 3))[::-1]
+    np.testing.assert_allclose(np.linalg.norm(moved - static, axis=-1), 0.1, rtol=0.05)
+    assert (moved - static)[..., 1].min() > 0.09
 
 
 def test_brows_rise_at_some_accents():

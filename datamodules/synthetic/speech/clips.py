@@ -17,7 +17,7 @@ from datamodules.synthetic.speech.articulation import move_face
 from datamodules.synthetic.speech.augmentation import Recording, record, sample_recording
 from datamodules.synthetic.speech.coarticulation import Articulation, articulate, frame_count, prosody_gain
 from datamodules.synthetic.speech.detector_errors import as_detected
-from datamodules.synthetic.speech.faces import sample_face
+from datamodules.synthetic.speech.faces import sample_face, turned_to_the_front
 from datamodules.synthetic.speech.phones import Phone, Span, Utterance, filled_with_silence
 from datamodules.synthetic.speech.text import sentence, syllables
 from datamodules.synthetic.speech.visemes import VISEMES, VisemeTable
@@ -243,6 +243,7 @@ def perform(
     registered = move_face(static, parameters, brows(prosody, frames, plan.seed, style))
     if detector_errors:
         registered = as_detected(registered, np.random.default_rng([plan.seed, 1]))
+    static, registered = turned_to_the_front(static, registered)
     return Performance(
         samples=recorded_sound(plan, spoken),
         articulation=replace(articulation, parameters=parameters),

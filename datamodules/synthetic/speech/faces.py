@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from datamodules.synthetic.faces import random_face, template
+from lightning_modules.geometry.frontal_face import frontal_face
+from lightning_modules.geometry.head_pose import face_frame
 from lightning_modules.geometry.landmark_groups import LOWER_INNER_LIP, LOWER_OUTER_LIP
 
 _FIELD_WIDTH, _FIELD_SIZE = 0.4, 0.02
@@ -34,6 +36,24 @@ def sample_face(seed: int, number: int) -> npt.NDArray[np.float64]:
         points[list(LOWER_INNER_LIP), 1] += opening * np.array([0.75, 1.0, 0.75])
         points[list(LOWER_OUTER_LIP), 1] += opening * np.array([0.4, 0.8, 1.0, 0.8, 0.4])
     return in_face_units(points)
+
+
+def turned_to_the_front(
+    static: npt.NDArray[np.floating], track: npt.NDArray[np.floating]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return a face at rest and in motion with the depth of measured faces, seen from the front as a photo's face is.
+
+    The template is flat: turned to the front by eye corners and nose, as drivers turn the faces of photos, it would
+    look 20 degrees up. The rules of motion are tuned to it, so faces move flat and get their depth afterwards.
+
+    Args:
+        static: (68, 3) the face at rest, face units.
+        track: (T, 68, 3) the same in motion.
+    """
+    depth = np.zeros((68, 3))
+    depth[:, 2] = frontal_face()[:, 2] - in_face_units(template())[:, 2]
+    frame = face_frame(static + depth, frontal_face())
+    return frame.to_face_units(static + depth), frame.to_face_units(track + depth)
 
 
 def in_face_units(points: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
