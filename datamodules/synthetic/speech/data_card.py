@@ -54,7 +54,8 @@ Voices and faces belong to {casts} casts; a voice is only seen with faces of its
 - How a speaker nods, sways, blinks and raises the brows is a fixed random function of the speaker embedding (gains of
   0.5 to 1.5; for jaw and width of the mouth 1 ± {style:g}). It makes style learnable from sound; it is not a finding
   about people. Without embeddings everybody moves like the average speaker.
-- No real person was recorded for it; the depth of the faces is that of the mean face of ICT-FaceKit. Fine-tune on real recordings before use on real speech.
+- No real person was recorded for it; the depth of the faces is that of the mean face of ICT-FaceKit. Fine-tune on real
+  recordings before use on real speech.
 """
 
 
