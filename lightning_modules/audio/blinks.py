@@ -108,11 +108,12 @@ def _readiness(prosody: Prosody, seconds: float) -> _Array:
     times = np.arange(max(round(seconds / _STEP), 1)) * _STEP
     weight = np.ones_like(times)
     for accent in prosody.accents:
-        weight[(times >= accent) & (times < accent + ACCENT_SECONDS)] = IN_ACCENTS
+        weight[slice(*np.searchsorted(times, (accent, accent + ACCENT_SECONDS)))] = IN_ACCENTS
     ends = [(end, end) for end in prosody.phrase_ends]
     for start, end in (*prosody.pauses, *ends):
         last = min(end, start + EAGER_SECONDS) + NEAR_SECONDS
-        weight[(times >= start - NEAR_SECONDS) & (times <= last)] = AT_PAUSES
+        first = np.searchsorted(times, start - NEAR_SECONDS)
+        weight[first : np.searchsorted(times, last, side="right")] = AT_PAUSES
     return weight
 
 
