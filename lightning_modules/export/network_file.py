@@ -20,6 +20,7 @@ from lightning_modules.errors import ConfigError, WeightsError
 from lightning_modules.networks.content_branch import ContentBranch
 from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
 from lightning_modules.networks.frozen.mobilefacenet import MobileFaceNet
+from lightning_modules.networks.frozen.modnet import MODNet
 from lightning_modules.networks.frozen.sphereface import SphereFace
 from lightning_modules.networks.landmark_flow import LandmarkFlow
 from lightning_modules.networks.portrait_generator import PortraitGenerator
@@ -93,6 +94,7 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
         | dict.fromkeys(("blocks", "feed_forward", "head_width", "longest"), _number),
     ),
     "mobilefacenet": NetworkKind(MobileFaceNet),
+    "modnet": NetworkKind(MODNet),
     "sphereface": NetworkKind(SphereFace),
 }
 """What a file may hold. A network with arguments keeps them as plain values in its attribute ``arguments``."""

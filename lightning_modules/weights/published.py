@@ -9,6 +9,7 @@ Only state_dicts that the user has are taken; nothing is downloaded. A further k
 | patch_discriminator | x | logits |
 | flow_regression | source and target landmarks (N, 68, 2), pixels of 256 x 256 | flow_256, validity_256 |
 | mobilefacenet | crop in [0, 1] | landmarks (N, 136) |
+| modnet | photo in [-1, 1], sides multiples of 32 | matte (B, 1, H, W) |
 | sphereface | crop in [-1, 1] | five tensors, stage 1 to fc5 |
 | autovc | mel, source and target embedding, f0_one_hot | mel, mel_post, codes |
 | content_branch | audio_windows (N, 18, 80), static_face (1, 204) | displacement (N, 204) |
@@ -76,7 +77,8 @@ def published_shapes(kind: str) -> dict[str, tuple[int, ...]]:
         kind: one of :data:`PUBLISHED`.
 
     Returns:
-        The table that a checkpoint of the published size must match.
+        The table that a checkpoint of the published size must match. Entries that it may have beyond that are left out
+        (the classifier of SphereFace, the encoder that MODNet's file has twice).
 
     Raises:
         ConfigError: if the kind is unknown.

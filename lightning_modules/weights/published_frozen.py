@@ -1,4 +1,4 @@
-"""The frozen networks from the published state dicts: their keys beside ours (auxiliary, sections 3.1 and 4.1)."""
+"""The frozen networks from the published state dicts: their keys beside ours (auxiliary, sections 2, 3.1 and 4.1)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from lightning_modules.networks.frozen.mobilefacenet import MobileFaceNet
+from lightning_modules.networks.frozen.modnet import MODNet
 from lightning_modules.networks.frozen.sphereface import SphereFace
 from lightning_modules.weights.published_network import PublishedNetwork
 
@@ -34,12 +35,56 @@ _MOBILEFACENET_PARTS: Final = {
     "norm": "bn",
     "slope": "prelu",
 }
+_MODNET_PARTS: Final = {
+    "semantic.gate.squeeze": "lr_branch.se_block.fc.0",
+    "semantic.gate.excite": "lr_branch.se_block.fc.2",
+    "semantic.at_sixteenth": "lr_branch.conv_lr16x",
+    "semantic.at_eighth": "lr_branch.conv_lr8x",
+    "semantic.head": "lr_branch.conv_lr",
+    "detail.from_half": "hr_branch.tohr_enc2x",
+    "detail.half_to_quarter": "hr_branch.conv_enc2x",
+    "detail.from_quarter": "hr_branch.tohr_enc4x",
+    "detail.both": "hr_branch.conv_enc4x",
+    "detail.at_quarter": "hr_branch.conv_hr4x",
+    "detail.at_half": "hr_branch.conv_hr2x",
+    "detail.head": "hr_branch.conv_hr",
+    "fusion.at_quarter": "f_branch.conv_lr4x",
+    "fusion.at_half": "f_branch.conv_f2x",
+    "fusion.at_full": "f_branch.conv_f",
+    "convolution": "layers.0",
+    "norm.batch": "layers.1.bnorm",
+}
+_ENCODER: Final = "backbone."
+_ENCODER_PLACES: Final = ("expand", "depthwise", "project")  # three layers each: convolution, norm, activation
 
 
 def _mobilefacenet_key(own: str) -> str:
     """Published name of one of our keys: ``blocks.1.expand.norm.bias`` is ``conv_3.model.0.conv.bn.bias``."""
     own = re.sub(r"^blocks\.(\d+)", lambda match: _MOBILEFACENET_BLOCKS[int(match[1])], own)
     return ".".join(_MOBILEFACENET_PARTS.get(part, part) for part in own.split("."))
+
+
+def _encoder_key(own: str) -> str:
+    """Published name of one of the encoder's keys: ``blocks.1.project.norm.bias`` is ``features.2.conv.7.bias``."""
+    cell, part, entry = own.rsplit(".", 2)
+    layer = ("convolution", "norm").index(part)
+    if not cell.startswith("blocks."):
+        return f"features.{('stem', 'widen').index(cell) * 18}.{layer}.{entry}"
+    _, block, place = cell.split(".")
+    cells_before = _ENCODER_PLACES.index(place) - (block == "0")  # the first block does not expand
+    return f"features.{int(block) + 1}.conv.{3 * cells_before + layer}.{entry}"
+
+
+def _modnet_key(own: str) -> str:
+    """Published name of one of our keys: ``fusion.at_half.convolution.bias`` is ``f_branch.conv_f2x.layers.0.bias``.
+
+    Those of the encoder: :func:`_encoder_key`.
+    """
+    if own.startswith(_ENCODER):
+        return f"{_ENCODER}model.{_encoder_key(own.removeprefix(_ENCODER))}"
+    for part, published in _MODNET_PARTS.items():
+        own = re.sub(rf"(^|\.){re.escape(part)}\.", rf"\g<1>{published}.", own)
+    return own
 
 
 def _sphereface_key(own: str) -> str:
@@ -66,7 +111,11 @@ def _names(
 
 
 def _kind(
-    kind: str, build: Callable[[], nn.Module], published_key: Callable[[str], str], dropped: tuple[str, ...] = ()
+    kind: str,
+    build: Callable[[], nn.Module],
+    published_key: Callable[[str], str],
+    dropped: tuple[str, ...] = (),
+    repeated: Mapping[str, str] | None = None,
 ) -> PublishedNetwork:
     """A network of one size only."""
     return PublishedNetwork(
@@ -76,6 +125,7 @@ def _kind(
         sizes=lambda _: {},
         names=_names(build, published_key),
         dropped=dropped,
+        repeated=repeated or {},
     )
 
 
@@ -83,6 +133,7 @@ KINDS: Final[dict[str, PublishedNetwork]] = {
     network.kind: network
     for network in (
         _kind("mobilefacenet", MobileFaceNet, _mobilefacenet_key),
+        _kind("modnet", MODNet, _modnet_key, repeated={f"lr_branch.{_ENCODER}": _ENCODER}),
         _kind("sphereface", SphereFace, _sphereface_key, dropped=(r"fc6\..*",)),
     )
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,8 @@ class PublishedNetwork:
         names: published key -> our key, in the order of the published file; a function of the sizes where it depends on
             them.
         dropped: regular expressions of published keys that are not needed, matched in full.
+        repeated: how keys begin that stand for a module a second time -> how those of the first time begin. They may be
+            missing; those that are there must be the same.
     """
 
     kind: str
@@ -59,6 +61,7 @@ class PublishedNetwork:
     sizes: Callable[[Shapes], dict[str, Any]]
     names: Mapping[str, str] | Callable[[Mapping[str, Any]], Mapping[str, str]]
     dropped: tuple[str, ...] = ()
+    repeated: Mapping[str, str] = field(default_factory=dict)
 
     def names_at(self, sizes: Mapping[str, Any]) -> Mapping[str, str]:
         """Published key -> our key for given sizes."""
@@ -83,13 +86,15 @@ class PublishedNetwork:
 
     def load(self, checkpoint: Mapping[str, Any]) -> nn.Module:
         """Our module with these weights, in evaluation mode; see ``from_published``."""
-        given = {
+        needed = {
             key: value
             for key, value in unwrap(self.kind, checkpoint).items()
             if not any(re.fullmatch(pattern, key) for pattern in self.dropped)
         }
+        given = {key: value for key, value in needed.items() if not key.startswith(tuple(self.repeated))}
         sizes = self.sizes(Shapes((key, tuple(value.shape)) for key, value in given.items()))
         check_entries(self.kind, given, self.shapes(sizes))
+        check_repeated(self.kind, needed, self.repeated)
         with torch.random.fork_rng(devices=[]):  # the weights drawn here are overwritten: draw none from the caller's
             module = self.build(**sizes)
         names = self.names_at(sizes)
@@ -154,6 +159,26 @@ def check_entries(kind: str, given: Mapping[str, Tensor], expected: Mapping[str,
     damaged = first(key for key, value in given.items() if not torch.isfinite(value).all())
     if damaged is not None:
         raise WeightsError(f"{kind} weights with {damaged} not finite", _REMEDY)
+
+
+def check_repeated(kind: str, given: Mapping[str, Tensor], repeated: Mapping[str, str]) -> None:
+    """Require that what stands in a file a second time is what stands there the first time.
+
+    Args:
+        kind: named in messages.
+        given: published key -> tensor.
+        repeated: see :class:`PublishedNetwork`.
+
+    Raises:
+        WeightsError: naming the first key of a second time that no first time has, or with other numbers.
+    """
+    for again, once in repeated.items():
+        for key in (key for key in given if key.startswith(again)):
+            first = once + key.removeprefix(again)
+            if first not in given:
+                raise WeightsError(f"{kind} weights with the unexpected entry {key}", _REMEDY)
+            if given[first].shape != given[key].shape or not bool((given[first] == given[key]).all()):
+                raise WeightsError(f"{kind} weights with {key} unlike {first}", _REMEDY)
 
 
 def layer_entries(layers: Mapping[str, str], entries: Iterable[str] = ("weight", "bias")) -> dict[str, str]:

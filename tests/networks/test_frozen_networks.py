@@ -3,53 +3,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from seeded_weights import lively_weights, seeded_weights
 from torch import nn
 from torch.nn import functional
 
 from lightning_modules.errors import WeightsError
 from lightning_modules.weights.published_frozen import KINDS
 
-PARAMETERS = {"mobilefacenet": 1_007_248, "sphereface": 22_670_656}
-CROPS = {"mobilefacenet": (3, 112, 112), "sphereface": (3, 112, 96)}
-BOTH = pytest.mark.parametrize("kind", sorted(KINDS))
-
-
-def seeded_weights(shapes: dict[str, tuple[int, ...]], seed: int, scale: float) -> dict[str, torch.Tensor]:
-    """Weights by the rule of the parity fixtures: sorted keys, one draw for each."""
-    draws = np.random.Generator(np.random.Philox(seed))
-    weights = {}
-    for key in sorted(shapes):
-        if key.endswith("num_batches_tracked"):
-            weights[key] = torch.zeros((), dtype=torch.int64)
-            continue
-        value = draws.standard_normal(shapes[key]).astype(np.float32)
-        if key.endswith("running_var"):
-            value = np.abs(value) + np.float32(0.5)
-        elif value.ndim >= 2:
-            value = value * np.float32(scale)
-        elif key.endswith("weight"):
-            value = np.float32(0.5) + np.float32(0.1) * value
-        else:
-            value = np.float32(0.1) * value
-        weights[key] = torch.from_numpy(value)
-    return weights
-
-
-def lively_weights() -> dict[str, torch.Tensor]:
-    """Weights of MobileFaceNet through which a crop reaches the last layer; the published fixture's do not let it."""
-    weights = seeded_weights(KINDS["mobilefacenet"].shapes({}), seed=3, scale=1.0)
-    for key, value in weights.items():
-        if value.ndim >= 2:
-            weights[key] = value * (2 / value[0].numel()) ** 0.5
-        elif "bn.weight" in key:
-            weights[key] = value * 2
-    return weights
+PARAMETERS = {"mobilefacenet": 1_007_248, "modnet": 6_487_075, "sphereface": 22_670_656}
+ENTRIES = {"mobilefacenet": 333, "modnet": 751 - 312, "sphereface": 62}  # MODNet's file has its encoder, 312, twice
+CROPS = {"mobilefacenet": (3, 112, 112), "modnet": (3, 64, 96), "sphereface": (3, 112, 96)}
+EACH = pytest.mark.parametrize("kind", sorted(KINDS))
 
 
 @pytest.fixture(scope="module")
 def weights():
     sphereface = seeded_weights(KINDS["sphereface"].shapes({}), seed=12, scale=0.02)
-    return {"mobilefacenet": lively_weights(), "sphereface": sphereface}
+    return {"sphereface": sphereface} | {kind: lively_weights(kind) for kind in ("mobilefacenet", "modnet")}
 
 
 @pytest.fixture(scope="module")
@@ -131,14 +101,14 @@ def test_sphereface_gives_the_published_features(parity, networks, weights):
     assert min(broken[2:]) > 3e-3
 
 
-@BOTH
+@EACH
 def test_numbers_of_parameters_and_entries(kind, networks):
     assert sum(parameter.numel() for parameter in networks[kind].parameters()) == PARAMETERS[kind]
-    assert len(KINDS[kind].shapes({})) == {"mobilefacenet": 333, "sphereface": 62}[kind]
+    assert len(KINDS[kind].shapes({})) == ENTRIES[kind]
 
 
 def test_published_names_where_they_are_easily_confused():
-    mobile, sphere = KINDS["mobilefacenet"].shapes({}), KINDS["sphereface"].shapes({})
+    mobile, matting, sphere = (KINDS[kind].shapes({}) for kind in ("mobilefacenet", "modnet", "sphereface"))
     assert mobile["conv1.conv.weight"] == (64, 3, 3, 3)
     assert mobile["conv2_dw.conv.weight"] == (64, 1, 3, 3)
     assert mobile["conv_23.conv_dw.conv.weight"] == (128, 1, 3, 3)
@@ -148,6 +118,22 @@ def test_published_names_where_they_are_easily_confused():
     assert mobile["output_layer.conv_6_dw.conv.weight"] == (512, 1, 7, 7)
     assert mobile["output_layer.bn.bias"] == (136,)
     assert "conv_23.project.prelu.weight" not in mobile
+    assert next(iter(matting)) == "backbone.model.features.0.0.weight"
+    assert matting["backbone.model.features.1.conv.0.weight"] == (32, 1, 3, 3)
+    assert matting["backbone.model.features.1.conv.4.running_var"] == (16,)
+    assert matting["backbone.model.features.17.conv.6.weight"] == (320, 960, 1, 1)
+    assert matting["backbone.model.features.18.1.bias"] == (1280,)
+    assert matting["lr_branch.se_block.fc.0.weight"] == (320, 1280)
+    assert matting["lr_branch.conv_lr16x.layers.0.weight"] == (96, 1280, 5, 5)
+    assert matting["lr_branch.conv_lr16x.layers.1.bnorm.weight"] == (48,)
+    assert matting["lr_branch.conv_lr.layers.0.bias"] == (1,)
+    assert matting["hr_branch.conv_enc2x.layers.0.weight"] == (32, 35, 3, 3)
+    assert matting["hr_branch.conv_enc4x.layers.0.weight"] == (64, 64, 3, 3)
+    assert matting["hr_branch.conv_hr4x.0.layers.0.weight"] == (64, 99, 3, 3)
+    assert matting["hr_branch.conv_hr2x.1.layers.0.weight"] == (32, 64, 3, 3)
+    assert matting["f_branch.conv_lr4x.layers.0.weight"] == (32, 32, 5, 5)
+    assert matting["f_branch.conv_f.1.layers.0.weight"] == (1, 16, 1, 1)
+    assert "f_branch.conv_f.1.layers.1.bnorm.weight" not in matting
     assert sphere["conv1_1.weight"] == (64, 3, 3, 3)
     assert sphere["relu3_9.weight"] == (256,)
     assert sphere["conv4_3.bias"] == (512,)
@@ -155,7 +141,7 @@ def test_published_names_where_they_are_easily_confused():
     assert "conv1_4.weight" not in sphere
 
 
-@BOTH
+@EACH
 def test_it_never_leaves_eval_mode(kind, networks):
     parent = nn.Sequential(networks[kind], nn.BatchNorm1d(2)).train()
     assert parent[1].training
@@ -171,7 +157,7 @@ def test_asking_changes_no_statistics(networks):
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
 
 
-@BOTH
+@EACH
 def test_gradients_pass_through_and_stay_nowhere(kind, networks):
     crop = torch.rand(1, *CROPS[kind], requires_grad=True)
     answer = networks[kind](crop)
@@ -180,7 +166,7 @@ def test_gradients_pass_through_and_stay_nowhere(kind, networks):
     assert all(not parameter.requires_grad and parameter.grad is None for parameter in networks[kind].parameters())
 
 
-@BOTH
+@EACH
 def test_samples_of_a_batch_do_not_meet(kind, networks):
     crops = torch.rand(3, *CROPS[kind])
     together, alone = networks[kind](crops), networks[kind](crops[1:2])
@@ -202,7 +188,7 @@ def test_whoever_trains_the_detector_can():
     assert not network.eval().stem.norm.training
 
 
-@BOTH
+@EACH
 def test_wrapped_and_prefixed_files_are_read(kind, networks, weights):
     given = {f"module.{key}": value.double() for key, value in weights[kind].items() if "num_batches" not in key}
     given = {"state_dict": {**given, "module.fc6.weight": torch.zeros(512, 10574)}} if kind == "sphereface" else given
@@ -220,25 +206,29 @@ def test_the_given_tensors_are_not_held(weights):
     assert torch.equal(network.stem.convolution.weight, weights["mobilefacenet"]["conv1.conv.weight"])
 
 
-@BOTH
+@EACH
 def test_foreign_files_are_refused(kind, weights):
-    name = "conv1.bn.bias" if kind == "mobilefacenet" else "conv1_1.bias"
     good = weights[kind]
+    name = {
+        "mobilefacenet": "conv1.bn.bias",
+        "modnet": "hr_branch.conv_hr2x.0.layers.0.bias",
+        "sphereface": "conv1_1.bias",
+    }[kind]
     cases = {
         f"without {name}": {key: value for key, value in good.items() if key != name},
         "with the unexpected entry conv9.weight": {**good, "conv9.weight": torch.zeros(1)},
         rf"{name} of shape \(7,\) instead of \(64,\)": {**good, name: torch.zeros(7)},
         f"{name} of type str, not a tensor": {**good, name: "no tensor"},
         f"{name} not finite": {**good, name: torch.full((64,), float("nan"))},
-        "without conv1": {},
+        f"without {next(iter(KINDS[kind].shapes({})))}": {},
     }
     for message, given in cases.items():
         with pytest.raises(WeightsError, match=message):
             KINDS[kind].load(given)
 
 
-@BOTH
+@EACH
 def test_other_crops_are_refused(kind, networks):
     for shape in ((1, 1, 112, 112), (1, 3, 96, 112), (3, 112, 112)):
-        with pytest.raises(ValueError, match="crop must be"):
+        with pytest.raises(ValueError, match=r"the (crop|photo) must be"):
             networks[kind](torch.zeros(shape))

@@ -1,1 +1,1 @@
-"""Published networks that are only asked, never trained: the landmark detector and the identity features."""
+"""Published networks that are only asked, never trained: the landmark detector, the identity features, the matting."""
