@@ -25,6 +25,7 @@ from lightning_modules.networks.frozen.sphereface import SphereFace
 from lightning_modules.networks.landmark_flow import LandmarkFlow
 from lightning_modules.networks.portrait_generator import PortraitGenerator
 from lightning_modules.networks.speaker_branch import SpeakerBranch
+from lightning_modules.networks.static_drawing_generator import StaticDrawingGenerator
 from lightning_modules.pipeline.atomic_files import atomic_path
 from lightning_modules.weights.checkpoint_file import HEADER, read_weight_file
 
@@ -78,6 +79,9 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
         | dict.fromkeys(("warp_a", "warp_b"), _switch)
         | dict.fromkeys(("landmark_blocks", "scales"), _numbers)
         | dict.fromkeys(("block_type", "head", "compat"), _name),
+    ),
+    "static_drawing_generator": NetworkKind(
+        StaticDrawingGenerator, dict.fromkeys(("width", "blocks", "styles", "output_channels"), _number)
     ),
     "flow_regression": NetworkKind(
         LandmarkFlow, {"architecture": _name} | dict.fromkeys(("width", "levels", "widest"), _number)

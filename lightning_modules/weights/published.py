@@ -7,6 +7,10 @@ Only state_dicts that the user has are taken; nothing is downloaded. A further k
 |---|---|---|
 | portrait_generator | photo, source and target landmark image, grid_b, flow_a, validity_a | drawing |
 | patch_discriminator | x | logits |
+| static_drawing_generator | photo, style (N, 3) or style map (N, 3, H/4, W/4) | drawing |
+| inverse_generator | drawing | photo |
+| style_discriminator | drawing (N, 1, 512, 512) | patches, styles |
+| edge_detector | picture in [0, 1] | edges in [0, 1] |
 | flow_regression | source and target landmarks (N, 68, 2), pixels of 256 x 256 | flow_256, validity_256 |
 | mobilefacenet | crop in [0, 1] | landmarks (N, 136) |
 | modnet | photo in [-1, 1], sides multiples of 32 | matte (B, 1, H, W) |
@@ -30,12 +34,14 @@ from lightning_modules.weights.published_frozen import KINDS
 from lightning_modules.weights.published_network import PublishedNetwork
 from lightning_modules.weights.published_portrait_networks import PATCH_DISCRIMINATOR, PORTRAIT_GENERATOR
 from lightning_modules.weights.published_speech_networks import SPEECH_NETWORKS
+from lightning_modules.weights.published_static_drawing_networks import STATIC_DRAWING_NETWORKS
 
 PUBLISHED: Final[Mapping[str, PublishedNetwork]] = {
     network.kind: network
     for network in (
         PORTRAIT_GENERATOR,
         PATCH_DISCRIMINATOR,
+        *STATIC_DRAWING_NETWORKS,
         FLOW_REGRESSION,
         *KINDS.values(),
         *SPEECH_NETWORKS,
