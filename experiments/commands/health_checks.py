@@ -197,7 +197,7 @@ def check_speakers() -> Iterator[Finding]:
     from lightning_modules.audio.speaker_embedding import load_speaker_encoder
     from lightning_modules.errors import InkspeakError
 
-    uses = {
+    uses: dict[str, tuple[str, Callable[[], object]]] = {
         "speaker embedding": ("only for the speaker-aware branch", load_speaker_encoder),
         "flite": ("only for prepare speech-synthetic", lambda: make_voice("flite:slt")),
         "espeak-ng": ("only for prepare speech-synthetic", lambda: make_voice("espeak:en-us+f1")),

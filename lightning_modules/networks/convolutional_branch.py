@@ -109,7 +109,7 @@ class ConvolutionalBranch(nn.Module):
         if static.ndim == 2 and len(leading) == 2:
             static = static[:, None]
         try:
-            torch.broadcast_shapes(static.shape, (*leading, COORDINATES))
+            static.expand(*leading, COORDINATES)  # refuses what does not fit; faces stay as few as they are
         except RuntimeError as error:
             raise ValueError(
                 f"static faces {tuple(static.shape)} do not go with windows {tuple(windows.shape)}"
@@ -164,10 +164,12 @@ class ConvolutionalBranch(nn.Module):
         """Coefficients (..., N, K) of faces (..., 1 | N, 204) to displacements (..., N, 204)."""
         face = (static.to(heard.dtype) - self.usual_face) / _FACES_DIFFER
         fields = self.fields(face).unflatten(-1, (-1, COORDINATES))
+        made: Tensor
         if static.shape[-2] == 1:
-            made: Tensor = heard @ fields.squeeze(-3)
+            made = heard @ fields.squeeze(-3)
             return made
-        return (heard[..., None, :] @ fields).squeeze(-2)
+        made = (heard[..., None, :] @ fields).squeeze(-2)
+        return made
 
 
 class ResidualBlock(nn.Module):
