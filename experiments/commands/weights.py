@@ -57,7 +57,7 @@ def verify_weights(*, json: bool = False) -> int:
     return 2 if broken else 0
 
 
-def export_weights(
+def export_weights(  # noqa: PLR0913 - every choice of the user is an argument
     checkpoint: Path,
     out: Path,
     *,
@@ -65,6 +65,9 @@ def export_weights(
     licence: str = "not stated",
     source: str = "not stated",
     description: str = "not stated",
+    mouth_x: float = 1.0,
+    mouth_y: float = 1.0,
+    contact: float = 0.0,
     full_precision: bool = False,
     json: bool = False,
 ) -> int:
@@ -81,6 +84,9 @@ def export_weights(
         licence: under which the weights may be used; kept in the file
         source: where they come from, such as the data they were trained on; kept in the file
         description: of a speech-to-landmark model, a sentence or two on its training; kept in the file
+        mouth_x: of a speech-to-landmark model, what its lips' width is multiplied by to look natural
+        mouth_y: of a speech-to-landmark model, the same for the mouth's opening
+        contact: of a speech-to-landmark model, dips of the mouth below this opening close the lips, eye distances
         full_precision: keep a speech-to-landmark model in 32 bits instead of 16
         json: print JSON instead of a table
 
@@ -96,11 +102,15 @@ def export_weights(
     """
     from lightning_modules.export.generator_checkpoint import export_generator
     from lightning_modules.export.landmark_checkpoint import export_landmark_model, is_landmark_checkpoint
+    from lightning_modules.export.landmark_model_file import NaturalGains
     from lightning_modules.weights.registry import sha256_of
 
     told: dict[str, Any] = {"averaged": not raw, "licence": licence, "source": source}
     if is_landmark_checkpoint(checkpoint):
-        model = export_landmark_model(checkpoint, out, half=not full_precision, description=description, **told)
+        gains = NaturalGains(mouth_x, mouth_y, contact=contact)
+        model = export_landmark_model(
+            checkpoint, out, half=not full_precision, gains=gains, description=description, **told
+        )
         averaged, described = model.training.averaged, landmark_model_facts(model)
     else:
         exported = export_generator(checkpoint, out, **told)

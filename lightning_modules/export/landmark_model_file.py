@@ -58,6 +58,8 @@ class NaturalGains:
         mouth_x: of the lips' movement aside, in 0..4.
         mouth_y: of the lips' movement up and down, in 0..4.
         head: of the speaker-aware branch, in 0..4.
+        contact: dips of the mouth's opening below this become contacts of the lips, face units, in 0..0.1; 0: none do.
+            See :mod:`lightning_modules.pipeline.lip_contact`.
 
     Raises:
         ConfigError: a gain is out of range.
@@ -66,12 +68,13 @@ class NaturalGains:
     mouth_x: float = 1.0
     mouth_y: float = 1.0
     head: float = 1.0
+    contact: float = 0.0
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            value = getattr(self, one.name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= 4.0:
-                raise ConfigError(f"the natural gain {one.name} is {value!r}", "give a number from 0 to 4")
+            value, most = getattr(self, one.name), 0.1 if one.name == "contact" else 4.0
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= most:
+                raise ConfigError(f"the natural gain {one.name} is {value!r}", f"give a number from 0 to {most:g}")
 
 
 @dataclass(frozen=True)

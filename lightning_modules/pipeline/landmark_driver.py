@@ -6,7 +6,8 @@ into each other; without it the head follows the model of :mod:`lightning_module
 their own seed. What the published system does instead is :mod:`.landmark_driver_published`.
 
 Differences from it (reference §15, B5 to B12): nothing is calibrated or smoothed segment by segment, the last frames
-exist, the mouth is measured against what the network says of this recording's pauses, and pauses close it.
+exist, the mouth is measured against what the network says of this recording's pauses, pauses close it, and lips that
+nearly meet do.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from lightning_modules.pipeline.frame_rate import exact_frame_rate, frame_count
 from lightning_modules.pipeline.landmark_driver_face import RestFace
 from lightning_modules.pipeline.landmark_driver_hearing import Heard, hear
 from lightning_modules.pipeline.landmark_driver_motion import content_motion, speaker_motion
+from lightning_modules.pipeline.lip_contact import meet_in_dips
 
 SETTLE_SECONDS = 0.2
 """A video begins in the photo's own pose; within this time parted lips come together."""
@@ -133,6 +135,7 @@ class LandmarkDriver:
         self.notes = heard.notes
         moved = self.articulate(heard, rest.closed, times)
         smooth_motion(moved, float(fps))
+        meet_in_dips(moved, rest.closed, float(fps), self.model.training.gains.contact)
         if self.model.speaker_branch is not None:
             gain = self.gains.head * self.model.training.gains.head
             if gain > 0.0:
