@@ -86,7 +86,7 @@ def export_weights(  # noqa: PLR0913 - every choice of the user is an argument
         description: of a speech-to-landmark model, a sentence or two on its training; kept in the file
         mouth_x: of a speech-to-landmark model, what its lips' width is multiplied by to look natural
         mouth_y: of a speech-to-landmark model, the same for the mouth's opening
-        contact: of a speech-to-landmark model, dips of the mouth below this opening close the lips, eye distances
+        contact: of a speech-to-landmark model, openings below this become contacts of the lips, eye distances
         full_precision: keep a speech-to-landmark model in 32 bits instead of 16
         json: print JSON instead of a table
 

@@ -58,7 +58,7 @@ class NaturalGains:
         mouth_x: of the lips' movement aside, in 0..4.
         mouth_y: of the lips' movement up and down, in 0..4.
         head: of the speaker-aware branch, in 0..4.
-        contact: dips of the mouth's opening below this become contacts of the lips, face units, in 0..0.1; 0: none do.
+        contact: openings of the mouth below this become contacts of the lips, face units, in 0..0.1; 0: none do.
             See :mod:`lightning_modules.pipeline.lip_contact`.
 
     Raises:

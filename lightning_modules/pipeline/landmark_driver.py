@@ -34,7 +34,7 @@ from lightning_modules.pipeline.frame_rate import exact_frame_rate, frame_count
 from lightning_modules.pipeline.landmark_driver_face import RestFace
 from lightning_modules.pipeline.landmark_driver_hearing import Heard, hear
 from lightning_modules.pipeline.landmark_driver_motion import content_motion, speaker_motion
-from lightning_modules.pipeline.lip_contact import meet_in_dips
+from lightning_modules.pipeline.lip_contact import close_small_openings
 
 SETTLE_SECONDS = 0.2
 """A video begins in the photo's own pose; within this time parted lips come together."""
@@ -135,7 +135,7 @@ class LandmarkDriver:
         self.notes = heard.notes
         moved = self.articulate(heard, rest.closed, times)
         smooth_motion(moved, float(fps))
-        meet_in_dips(moved, rest.closed, float(fps), self.model.training.gains.contact)
+        close_small_openings(moved, rest.closed, self.model.training.gains.contact)
         if self.model.speaker_branch is not None:
             gain = self.gains.head * self.model.training.gains.head
             if gain > 0.0:
