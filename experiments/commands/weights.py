@@ -68,6 +68,7 @@ def export_weights(  # noqa: PLR0913 - every choice of the user is an argument
     mouth_x: float = 1.0,
     mouth_y: float = 1.0,
     contact: float = 0.0,
+    pauses: float = 1.0,
     full_precision: bool = False,
     json: bool = False,
 ) -> int:
@@ -87,6 +88,7 @@ def export_weights(  # noqa: PLR0913 - every choice of the user is an argument
         mouth_x: of a speech-to-landmark model, what its lips' width is multiplied by to look natural
         mouth_y: of a speech-to-landmark model, the same for the mouth's opening
         contact: of a speech-to-landmark model, openings below this become contacts of the lips, eye distances
+        pauses: of a speech-to-landmark model, how much of its answer to pauses is taken off its motion, 0 to 1
         full_precision: keep a speech-to-landmark model in 32 bits instead of 16
         json: print JSON instead of a table
 
@@ -107,7 +109,7 @@ def export_weights(  # noqa: PLR0913 - every choice of the user is an argument
 
     told: dict[str, Any] = {"averaged": not raw, "licence": licence, "source": source}
     if is_landmark_checkpoint(checkpoint):
-        gains = NaturalGains(mouth_x, mouth_y, contact=contact)
+        gains = NaturalGains(mouth_x, mouth_y, contact=contact, pauses=pauses)
         model = export_landmark_model(
             checkpoint, out, half=not full_precision, gains=gains, description=description, **told
         )

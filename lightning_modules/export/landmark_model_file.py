@@ -60,6 +60,8 @@ class NaturalGains:
         head: of the speaker-aware branch, in 0..4.
         contact: openings of the mouth below this become contacts of the lips, face units, in 0..0.1; 0: none do.
             See :mod:`lightning_modules.pipeline.lip_contact`.
+        pauses: how much of its answer to the recording's pauses is taken off, in 0..1; 0 for a model that learned from
+            pauses with closed mouths, whose answers are places already.
 
     Raises:
         ConfigError: a gain is out of range.
@@ -69,10 +71,11 @@ class NaturalGains:
     mouth_y: float = 1.0
     head: float = 1.0
     contact: float = 0.0
+    pauses: float = 1.0
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            value, most = getattr(self, one.name), 0.1 if one.name == "contact" else 4.0
+            value, most = getattr(self, one.name), {"contact": 0.1, "pauses": 1.0}.get(one.name, 4.0)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 <= value <= most:
                 raise ConfigError(f"the natural gain {one.name} is {value!r}", f"give a number from 0 to {most:g}")
 

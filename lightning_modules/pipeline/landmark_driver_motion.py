@@ -54,7 +54,8 @@ def content_motion(
         (N, 68, 3) displacements, face units.
     """
     face = torch.from_numpy(np.ascontiguousarray(static, np.float32).reshape(204))
-    reference = closed_reference(model, heard, face)
+    share = model.training.gains.pauses
+    reference = share * closed_reference(model, heard, face) if share else torch.zeros(204)
     free = speaking(heard.prosody.pauses, times, (len(heard.features) - PADDING) / FEATURE_RATE)
     moved = np.empty((len(times), 68, 3), np.float32)
     for start in range(0, len(times), _FRAMES_AT_ONCE):

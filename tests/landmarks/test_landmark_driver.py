@@ -94,6 +94,17 @@ def test_pauses_are_what_the_mouth_is_measured_against():
     assert abs(hissing - heard.silence.mean()) > 0.5
 
 
+def test_a_model_whose_answers_are_places_is_not_measured_against_pauses(face):
+    speech = Speech(syllables(1.1))
+    times = np.arange(20) / 25
+    moved = {
+        share: content_motion(model(pauses=share), hear(speech, model()), frontal_face(), times) for share in (0, 1)
+    }
+    reference = closed_reference(model(), hear(speech, model()), np_to_tensor(frontal_face())).numpy().reshape(68, 3)
+    free = speaking(hear(speech, model()).prosody.pauses, times, 1.1)[:, None, None]
+    np.testing.assert_allclose(moved[0] - moved[1], free * reference, atol=1e-5)
+
+
 def np_to_tensor(points):
     import torch
 
