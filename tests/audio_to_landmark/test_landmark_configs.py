@@ -47,7 +47,7 @@ def test_the_speaker_file_goes_after_both(capsys, tmp_path, name, branch, count)
     resolved, shown = dry_run(capsys, name, "speaker", more=(f"--model.content_checkpoint={content}",))
     assert f"{count + 2_391_820 + 748_609:,} parameters" in shown
     assert resolved["data"]["init_args"]["target"] == "full"
-    assert resolved["model"]["init_args"]["optimizer"]["constant_epochs"] in {1001, 20}
+    assert resolved["model"]["init_args"]["optimizer"]["constant_epochs"] in {1001, 12}
 
 
 def test_a_content_checkpoint_that_is_not_there_is_told_in_one_line(capsys, tmp_path):
