@@ -51,9 +51,9 @@ def run(*, quick: bool) -> dict[str, Any]:
     from lightning_modules.networks.content_branch import ContentBranch
     from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
 
-    turns, samples = (2, 8) if quick else (5, 32)
+    turns, samples = (2, 4) if quick else (5, 16)
     return {
-        "default": compare(ConvolutionalBranch(), samples=samples, turns=turns),
+        "default": compare(ConvolutionalBranch(), samples=samples, windows=128, turns=turns),
         "published_network": compare(ContentBranch(), samples=8, turns=turns),
         "notes": NOTES,
     }
