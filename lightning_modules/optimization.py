@@ -6,6 +6,7 @@ Two rules make it work on several processes and in mixed precision: gradients fl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import ParallelStrategy
 from torch import Tensor, nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 
@@ -82,6 +83,75 @@ def scheduled_adam(parameters: Iterable[nn.Parameter], settings: AdamSettings, n
     )
     schedule = LambdaLR(optimizer, ConstantThenLinear(settings.constant_epochs, settings.decay_epochs))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "name": name}}
+
+
+@dataclass(frozen=True)
+class AdamWSettings:
+    """Settings of one AdamW optimiser, whose rate rises linearly and then falls along a half cosine.
+
+    Args:
+        learning_rate: the highest rate.
+        beta1: decay of the first moment.
+        beta2: decay of the second moment.
+        weight_decay: share of the weights taken off in a step, times the rate; not of biases, norms and slopes.
+        warm_up: share of the steps in which the rate rises.
+        steps: of the whole schedule; None for as many as the run has. Give them where a run is ended by its time.
+    """
+
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    weight_decay: float = 1e-4
+    warm_up: float = 0.05
+    steps: int | None = None
+
+
+class WarmUpThenCosine:
+    """Learning rate factor after n steps: up to 1 in a straight line, then ``(1 + cos(pi t)) / 2``; 0 after the end.
+
+    Args:
+        steps: of the whole schedule.
+        warm_up: share of them in which the factor rises.
+    """
+
+    def __init__(self, steps: int, warm_up: float) -> None:
+        self.steps = max(steps, 1)
+        self.rising = max(round(self.steps * warm_up), 1)
+
+    def __call__(self, step: int) -> float:
+        """Factor of step ``step``, counted from 0."""
+        if step < self.rising:
+            return (step + 1) / self.rising
+        done = min((step - self.rising) / max(self.steps - self.rising, 1), 1.0)
+        return 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+def annealed_adamw(
+    parameters: Iterable[tuple[str, nn.Parameter]], settings: AdamWSettings, steps: int
+) -> dict[str, Any]:
+    """One AdamW and its schedule by steps, in the form that ``configure_optimizers`` gives to Lightning.
+
+    Args:
+        parameters: what is optimised, with names; those that require no gradient are left out.
+        settings: rates.
+        steps: of the schedule.
+
+    Returns:
+        Lightning's dictionary of optimiser and scheduler.
+    """
+    wanted = [parameter for _, parameter in parameters if parameter.requires_grad]
+    groups = [
+        {"params": [one for one in wanted if one.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [one for one in wanted if one.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimizer = AdamW(
+        [group for group in groups if group["params"]],
+        lr=settings.learning_rate,
+        betas=(settings.beta1, settings.beta2),
+        fused=any(parameter.is_cuda for parameter in wanted),
+    )
+    schedule = LambdaLR(optimizer, WarmUpThenCosine(steps, settings.warm_up))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "name": "lr", "interval": "step"}}
 
 
 class Phase:

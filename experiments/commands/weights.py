@@ -12,6 +12,7 @@ from lightning_modules.weights.registry import State, WeightFile, load_manifest,
 if TYPE_CHECKING:
     from lightning_modules.export.generator_file import TrainedGenerator
     from lightning_modules.export.landmark_model_file import LandmarkModel
+    from lightning_modules.export.network_file import StoredNetwork
 
 
 def list_weights(*, json: bool = False) -> int:
@@ -72,7 +73,7 @@ def export_weights(  # noqa: PLR0913 - every choice of the user is an argument
     full_precision: bool = False,
     json: bool = False,
 ) -> int:
-    """Take the generator out of a checkpoint of the portrait GAN, or the whole model out of one of stage 1.
+    """Take what was trained out of a checkpoint: a generator, a whole model of stage 1, or a supporting network.
 
     OUT is a safetensors file for animate: --renderer gan --weights OUT, or --driver-weights OUT. It holds the weights,
     the arguments that build the network, and how its inputs were made in training, so that the animation makes them
@@ -84,12 +85,12 @@ def export_weights(  # noqa: PLR0913 - every choice of the user is an argument
         raw: take the weights of the last step, not their moving average
         licence: under which the weights may be used; kept in the file
         source: where they come from, such as the data they were trained on; kept in the file
-        description: of a speech-to-landmark model, a sentence or two on its training; kept in the file
+        description: a sentence or two on the training, but of a generator; kept in the file
         mouth_x: of a speech-to-landmark model, what its lips' width is multiplied by to look natural
         mouth_y: of a speech-to-landmark model, the same for the mouth's opening
         contact: of a speech-to-landmark model, openings below this become contacts of the lips, eye distances
         pauses: of a speech-to-landmark model, how much of its answer to pauses is taken off its motion, 0 to 1
-        full_precision: keep a speech-to-landmark model in 32 bits instead of 16
+        full_precision: keep a speech-to-landmark model or a supporting network in 32 bits instead of 16
         json: print JSON instead of a table
 
     Returns:
@@ -105,6 +106,7 @@ def export_weights(  # noqa: PLR0913 - every choice of the user is an argument
     from lightning_modules.export.generator_checkpoint import export_generator
     from lightning_modules.export.landmark_checkpoint import export_landmark_model, is_landmark_checkpoint
     from lightning_modules.export.landmark_model_file import NaturalGains
+    from lightning_modules.export.supporting_checkpoint import export_supporting_network, is_supporting_checkpoint
     from lightning_modules.weights.registry import sha256_of
 
     told: dict[str, Any] = {"averaged": not raw, "licence": licence, "source": source}
@@ -114,6 +116,10 @@ def export_weights(  # noqa: PLR0913 - every choice of the user is an argument
             checkpoint, out, half=not full_precision, gains=gains, description=description, **told
         )
         averaged, described = model.training.averaged, landmark_model_facts(model)
+    elif is_supporting_checkpoint(checkpoint):
+        words = {"licence": licence, "source": source, "description": description}
+        network = export_supporting_network(checkpoint, out, averaged=not raw, half=not full_precision, facts=words)
+        averaged, described = bool(network.facts["averaged"]), supporting_network_facts(network)
     else:
         exported = export_generator(checkpoint, out, **told)
         averaged, described = exported.training.averaged, generator_facts(exported)
@@ -139,6 +145,16 @@ def landmark_model_facts(model: LandmarkModel) -> dict[str, Any]:
         "description": training.description,
         "licence": training.licence,
         "source": training.source,
+    }
+
+
+def supporting_network_facts(stored: StoredNetwork) -> dict[str, Any]:
+    """What an exported supporting network is, as plain values in the order in which they are shown."""
+    return {
+        "network": stored.kind,
+        "weights": "moving average" if stored.facts["averaged"] else "last step",
+        "parameters": sum(parameter.numel() for parameter in stored.network.parameters()),
+        **{name: value for name, value in stored.facts.items() if name != "averaged"},
     }
 
 

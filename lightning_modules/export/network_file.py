@@ -185,7 +185,9 @@ def first_difference(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]
     return next((f"{name} is not expected" for name in given if name not in expected), None)
 
 
-def save_network(kind: str, network: nn.Module, path: str | Path, facts: Mapping[str, Any] | None = None) -> Path:
+def save_network(
+    kind: str, network: nn.Module, path: str | Path, facts: Mapping[str, Any] | None = None, *, half: bool = False
+) -> Path:
     """Write a network; nothing appears under the name before the file is complete.
 
     Args:
@@ -193,6 +195,7 @@ def save_network(kind: str, network: nn.Module, path: str | Path, facts: Mapping
         network: of that kind, on any device; float32.
         path: the file to write, by custom ``*.safetensors``.
         facts: what else is to be known about it, values that JSON knows.
+        half: keep matrices and kernels as float16; biases, norms and slopes stay float32, and reading gives float32.
 
     Returns:
         The file.
@@ -207,9 +210,16 @@ def save_network(kind: str, network: nn.Module, path: str | Path, facts: Mapping
     if odd is not None:
         raise ConfigError(f"the network given is no {kind} ({odd})", "name the kind that it is")
     header = {"form": FORM, "network": kind, "arguments": arguments, "facts": dict(facts or {})}
+    if half:
+        header["half"] = True
+        state = {name: values.half() if _halved(values) else values for name, values in state.items()}
     with atomic_path(path) as aside:
         aside.write_bytes(save(state, metadata={HEADER: json.dumps(header, sort_keys=True)}))
     return Path(path)
+
+
+def _halved(values: Tensor) -> bool:
+    return values.ndim > 1 and values.dtype == torch.float32
 
 
 def load_network(path: str | Path) -> StoredNetwork:
@@ -251,6 +261,8 @@ def stored_network(state: Mapping[str, Tensor], header: str, path: str | Path) -
         raise WeightsError(f"its header asks for the network {kind!r}", f"known are {', '.join(NETWORKS)}", path)
     if not isinstance(arguments, dict) or not isinstance(facts, dict):
         raise WeightsError("its header cannot be read", _REMEDY, path)
+    if described.get("half") is True:
+        state = {name: values.float() if values.dtype == torch.float16 else values for name, values in state.items()}
     try:
         return StoredNetwork(kind, filled(build_network(kind, arguments), state), facts)
     except ConfigError as error:
