@@ -13,7 +13,7 @@ from lightning_modules.networks.flow_pyramid import LANDMARK_MAPS, VISIBILITY_CL
 _UNITS = 2  # residual blocks a level
 
 
-class _Cell(nn.Module):
+class ResidualCell(nn.Module):
     """Convolution without bias, then batch norm; ReLU before it unless ``plain``."""
 
     def __init__(self, given: int, made: int, kernel: int = 3, *, stride: int = 1, plain: bool = False) -> None:
@@ -23,6 +23,7 @@ class _Cell(nn.Module):
         self.norm = nn.BatchNorm2d(made)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features (B, C, H, W) to features, of half the size with stride 2."""
         return cast("Tensor", self.norm(self.convolution(x if self.plain else functional.relu(x))))
 
 
@@ -43,20 +44,20 @@ class _MirrorUnit(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.mirrored = _Cell(width, width, 1)
-        self.joined = _Cell(2 * width, width)
+        self.mirrored = ResidualCell(width, width, 1)
+        self.joined = ResidualCell(2 * width, width)
 
     def forward(self, x: Tensor, mirrored: Tensor) -> Tensor:
         return cast("Tensor", x + self.joined(torch.cat((x, self.mirrored(mirrored)), dim=1)))
 
 
-class _Level(nn.Module):
+class ResidualLevel(nn.Module):
     """One size: two residual blocks and a halving on the way down; a doubling, two blocks and a flow on the way up."""
 
     def __init__(self, width: int, below: int) -> None:
         super().__init__()
-        self.units = nn.ModuleList(_Cell(width, width) for _ in range(_UNITS))
-        self.halve = _Cell(width, below, stride=2)
+        self.units = nn.ModuleList(ResidualCell(width, width) for _ in range(_UNITS))
+        self.halve = ResidualCell(width, below, stride=2)
         self.enlarge = _Enlarge(below, width)
         self.mirror_units = nn.ModuleList(_MirrorUnit(width) for _ in range(_UNITS))
         self.flow = nn.Conv2d(width, 2, 3, padding=1)
@@ -77,6 +78,27 @@ class _Level(nn.Module):
         return x, self.flow(functional.relu(x))
 
 
+def through_levels(levels: nn.ModuleList, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Down and up again.
+
+    Args:
+        levels: :class:`ResidualLevel`, the largest first.
+        x: features at the size of the first.
+
+    Returns:
+        A flow a level, the largest first, and the features that the first one made.
+    """
+    made = []
+    for level in levels:
+        blocks, x = level.descend(x)  # type: ignore[operator]  # a list of modules forgets their class
+        made.append(blocks)
+    flows: list[Tensor] = []
+    for level, blocks in zip(reversed(levels), reversed(made), strict=True):
+        x, flow = level.ascend(x, blocks)  # type: ignore[operator]
+        flows.insert(0, flow)
+    return tuple(flows), x
+
+
 class FlowResidualUNet(nn.Module):
     """Landmark maps to flow and visibility; 4,932,747 parameters at the default sizes.
 
@@ -89,10 +111,10 @@ class FlowResidualUNet(nn.Module):
     def __init__(self, width: int = 32, levels: int = 4, widest: int = 128) -> None:
         super().__init__()
         widths = [min(widest, width * (level + 2)) for level in range(levels + 1)]
-        self.enter = _Cell(LANDMARK_MAPS, width, 1, plain=True)
-        self.enter_unit = _Cell(width, width)
-        self.enter_halve = _Cell(width, widths[0], stride=2)
-        self.levels = nn.ModuleList(_Level(widths[level], widths[level + 1]) for level in range(levels))
+        self.enter = ResidualCell(LANDMARK_MAPS, width, 1, plain=True)
+        self.enter_unit = ResidualCell(width, width)
+        self.enter_halve = ResidualCell(width, widths[0], stride=2)
+        self.levels = nn.ModuleList(ResidualLevel(widths[level], widths[level + 1]) for level in range(levels))
         self.visibility = nn.Conv2d(widths[0], VISIBILITY_CLASSES, 3, padding=1)
 
     def forward(self, landmark_maps: Tensor) -> FlowPyramid:
@@ -110,12 +132,5 @@ class FlowResidualUNet(nn.Module):
         check_depth(landmark_maps.shape[-1], len(self.levels))
         x = self.enter(landmark_maps)
         x = self.enter_halve(x + self.enter_unit(x))
-        made = []
-        for level in self.levels:
-            blocks, x = level.descend(x)  # type: ignore[operator]  # a list of modules forgets their class
-            made.append(blocks)
-        flows: list[Tensor] = []
-        for level, blocks in zip(reversed(self.levels), reversed(made), strict=True):
-            x, flow = level.ascend(x, blocks)  # type: ignore[operator]
-            flows.insert(0, flow)
-        return FlowPyramid(tuple(flows), self.visibility(functional.relu(x)))
+        flows, x = through_levels(self.levels, x)
+        return FlowPyramid(flows, self.visibility(functional.relu(x)))

@@ -5,6 +5,7 @@ Convention: landmarks (B, 68, 2), order (x, y), pixels of a 256 x 256 picture; t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal, cast, get_args
 
 import torch
@@ -13,12 +14,14 @@ from torch.nn import functional
 
 from lightning_modules.errors import ConfigError
 from lightning_modules.geometry.rasters import landmark_heat_maps
+from lightning_modules.geometry.spline import SplineBasis
 from lightning_modules.networks.flow_pyramid import FlowPyramid
 from lightning_modules.networks.flow_residual_unet import FlowResidualUNet
+from lightning_modules.networks.flow_spline_unet import FlowSplineUNet
 from lightning_modules.networks.flow_unet import FlowUNet
 
-FlowArchitecture = Literal["unet", "residual_unet"]
-"""``"unet"`` and ``"residual_unet"``, which the published options call ``unet`` and ``unet_v2``."""
+FlowArchitecture = Literal["unet", "residual_unet", "spline_unet"]
+"""``"unet"`` and ``"residual_unet"``, which the published options call ``unet`` and ``unet_v2``, and ours."""
 
 PICTURE_SIZE: Final = 256
 NETWORK_SIZE: Final = 224
@@ -27,7 +30,16 @@ FLOW_UNIT: Final = 20.0
 
 _DISC_RADIUS: Final = 4.0
 _FIRST_BACKGROUND: Final = 2  # visibility classes from here on are no part of the face
-_WIDEST: Final = {"unet": 512, "residual_unet": 128}
+_WIDEST: Final = {"unet": 512, "residual_unet": 128, "spline_unet": 128}
+_NETWORKS: Final[dict[str, Callable[[int, int, int], nn.Module]]] = {
+    "unet": FlowUNet,
+    "residual_unet": FlowResidualUNet,
+    "spline_unet": FlowSplineUNet,
+}
+
+# Of the spline that the light network corrects: it passes the landmarks by pixels, which keeps it calm between them.
+_SMOOTHING: Final = 0.02
+_STRIDE: Final = 4
 
 
 class LandmarkFlow(nn.Module):
@@ -59,9 +71,7 @@ class LandmarkFlow(nn.Module):
             found = f"a flow network of width {width}, at most {widest}, and {levels} levels"
             raise ConfigError(found, "use widths from 1 on and 2 to 4 levels")
         self.arguments = {"architecture": architecture, "width": width, "levels": levels, "widest": widest}
-        self.network: nn.Module = (
-            FlowUNet(width, levels, widest) if architecture == "unet" else FlowResidualUNet(width, levels, widest)
-        )
+        self.network = _NETWORKS[architecture](width, levels, widest)
 
     def predict(self, source: Tensor, target: Tensor) -> FlowPyramid:
         """What the network says, as it is trained: at 224 and below, flow over :data:`FLOW_UNIT`.
@@ -71,8 +81,24 @@ class LandmarkFlow(nn.Module):
             target: (B, 68, 2) landmarks to show.
         """
         scale = NETWORK_SIZE / PICTURE_SIZE
+        if isinstance(self.network, FlowSplineUNet):
+            half = 0.5 * scale
+            discs = [
+                landmark_heat_maps(points * half, NETWORK_SIZE // 2, _DISC_RADIUS / 2) for points in (source, target)
+            ]
+            spline = self._spline(source, target)
+            return cast("FlowPyramid", self.network(torch.cat((*discs, spline), dim=1), spline))
         maps = [landmark_heat_maps(points * scale, NETWORK_SIZE, _DISC_RADIUS) for points in (source, target)]
         return cast("FlowPyramid", self.network(torch.cat(maps, dim=1)))
+
+    @staticmethod
+    def _spline(source: Tensor, target: Tensor) -> Tensor:
+        """Flow of the smoothing spline at half the network's size, over :data:`FLOW_UNIT`; no gradient."""
+        with torch.no_grad():
+            scale = NETWORK_SIZE / PICTURE_SIZE
+            start, goal = (((points[..., :2].float() + 0.5) * scale - 0.5) for points in (source, target))
+            basis = SplineBasis(goal, NETWORK_SIZE, regularization=_SMOOTHING, stride=_STRIDE, checked=False)
+            return functional.avg_pool2d(basis.flow(start).movedim(-1, 1), 2) / FLOW_UNIT
 
     def forward(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Flow map A and where it is valid.
