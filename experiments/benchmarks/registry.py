@@ -8,6 +8,7 @@ BENCHMARKS: dict[str, str] = {
     "memory": "experiments.benchmarks.memory_by_length",
     "speech_to_landmarks": "experiments.benchmarks.speech_to_landmarks",
     "landmark_training": "experiments.benchmarks.landmark_training",
+    "flow_pairs": "experiments.benchmarks.flow_pairs",
     "training_step": "experiments.benchmarks.training_step",
     "training_resources": "experiments.benchmarks.training_resources",
 }

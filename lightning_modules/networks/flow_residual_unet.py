@@ -78,27 +78,6 @@ class ResidualLevel(nn.Module):
         return x, self.flow(functional.relu(x))
 
 
-def through_levels(levels: nn.ModuleList, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Down and up again.
-
-    Args:
-        levels: :class:`ResidualLevel`, the largest first.
-        x: features at the size of the first.
-
-    Returns:
-        A flow a level, the largest first, and the features that the first one made.
-    """
-    made = []
-    for level in levels:
-        blocks, x = level.descend(x)  # type: ignore[operator]  # a list of modules forgets their class
-        made.append(blocks)
-    flows: list[Tensor] = []
-    for level, blocks in zip(reversed(levels), reversed(made), strict=True):
-        x, flow = level.ascend(x, blocks)  # type: ignore[operator]
-        flows.insert(0, flow)
-    return tuple(flows), x
-
-
 class FlowResidualUNet(nn.Module):
     """Landmark maps to flow and visibility; 4,932,747 parameters at the default sizes.
 
@@ -132,5 +111,12 @@ class FlowResidualUNet(nn.Module):
         check_depth(landmark_maps.shape[-1], len(self.levels))
         x = self.enter(landmark_maps)
         x = self.enter_halve(x + self.enter_unit(x))
-        flows, x = through_levels(self.levels, x)
-        return FlowPyramid(flows, self.visibility(functional.relu(x)))
+        made = []
+        for level in self.levels:
+            blocks, x = level.descend(x)  # type: ignore[operator]  # a list of modules forgets their class
+            made.append(blocks)
+        flows: list[Tensor] = []
+        for level, blocks in zip(reversed(self.levels), reversed(made), strict=True):
+            x, flow = level.ascend(x, blocks)  # type: ignore[operator]
+            flows.insert(0, flow)
+        return FlowPyramid(tuple(flows), self.visibility(functional.relu(x)))

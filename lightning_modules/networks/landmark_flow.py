@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lightning_modules.errors import ConfigError
+from lightning_modules.geometry.frontal_face import frontal_face
 from lightning_modules.geometry.rasters import landmark_heat_maps
+from lightning_modules.geometry.sampling import identity_map
 from lightning_modules.geometry.spline import SplineBasis
 from lightning_modules.networks.flow_pyramid import FlowPyramid
 from lightning_modules.networks.flow_residual_unet import FlowResidualUNet
-from lightning_modules.networks.flow_spline_unet import FlowSplineUNet
+from lightning_modules.networks.flow_spline_unet import FlowSplineUNet, pose_numbers
 from lightning_modules.networks.flow_unet import FlowUNet
 
 FlowArchitecture = Literal["unet", "residual_unet", "spline_unet"]
@@ -29,6 +31,7 @@ FLOW_UNIT: Final = 20.0
 """Pixels at 224 that 1 in the network's flow stands for."""
 
 _DISC_RADIUS: Final = 4.0
+_LIGHT_DISC_RADIUS: Final = 1.25  # at a quarter of the size
 _FIRST_BACKGROUND: Final = 2  # visibility classes from here on are no part of the face
 _WIDEST: Final = {"unet": 512, "residual_unet": 128, "spline_unet": 128}
 _NETWORKS: Final[dict[str, Callable[[int, int, int], nn.Module]]] = {
@@ -40,6 +43,7 @@ _NETWORKS: Final[dict[str, Callable[[int, int, int], nn.Module]]] = {
 # Of the spline that the light network corrects: it passes the landmarks by pixels, which keeps it calm between them.
 _SMOOTHING: Final = 0.02
 _STRIDE: Final = 4
+_FACE_UNIT: Final = 74.0  # pixels at 224 that stand for 1, so that smoothing means the same for both splines
 
 
 class LandmarkFlow(nn.Module):
@@ -82,23 +86,34 @@ class LandmarkFlow(nn.Module):
         """
         scale = NETWORK_SIZE / PICTURE_SIZE
         if isinstance(self.network, FlowSplineUNet):
-            half = 0.5 * scale
-            discs = [
-                landmark_heat_maps(points * half, NETWORK_SIZE // 2, _DISC_RADIUS / 2) for points in (source, target)
-            ]
-            spline = self._spline(source, target)
-            return cast("FlowPyramid", self.network(torch.cat((*discs, spline), dim=1), spline))
+            quarter = NETWORK_SIZE // 4
+            discs = [landmark_heat_maps(points * scale / 4, quarter, _LIGHT_DISC_RADIUS) for points in (source, target)]
+            spline, place = self._splines(source, target)
+            small = functional.avg_pool2d(torch.cat((spline, place), dim=1), 2)
+            numbers = pose_numbers(source[..., :2].float(), target[..., :2].float())
+            return cast("FlowPyramid", self.network(torch.cat((*discs, small), dim=1), spline, place[:, :2], numbers))
         maps = [landmark_heat_maps(points * scale, NETWORK_SIZE, _DISC_RADIUS) for points in (source, target)]
         return cast("FlowPyramid", self.network(torch.cat(maps, dim=1)))
 
-    @staticmethod
-    def _spline(source: Tensor, target: Tensor) -> Tensor:
-        """Flow of the smoothing spline at half the network's size, over :data:`FLOW_UNIT`; no gradient."""
-        with torch.no_grad():
+    def _splines(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Smoothing splines over the target's landmarks, at half the network's size; no gradient.
+
+        Returns:
+            The flow to the source (B, 2, 112, 112) over :data:`FLOW_UNIT`, and where on a frontal face each pixel lies
+            (B, 3, 112, 112), x, y and z in face units.
+        """
+        with torch.no_grad(), torch.autocast(target.device.type, enabled=False):
             scale = NETWORK_SIZE / PICTURE_SIZE
             start, goal = (((points[..., :2].float() + 0.5) * scale - 0.5) for points in (source, target))
-            basis = SplineBasis(goal, NETWORK_SIZE, regularization=_SMOOTHING, stride=_STRIDE, checked=False)
-            return functional.avg_pool2d(basis.flow(start).movedim(-1, 1), 2) / FLOW_UNIT
+            basis = SplineBasis(
+                goal, NETWORK_SIZE, regularization=_SMOOTHING, stride=_STRIDE, keep_kernel=True, checked=False
+            )
+            frontal = torch.from_numpy(frontal_face()).to(goal) * _FACE_UNIT
+            face = [frontal[None, :, :2], functional.pad(frontal[None, :, 2:], (0, 1))]
+            flow, across, deep = (basis.flow(points).movedim(-1, 1) for points in (start, *face))
+            own = identity_map(NETWORK_SIZE, device=goal.device, dtype=goal.dtype).movedim(-1, 1)
+            place = torch.cat((across + own, deep[:, :1] + own[:, :1]), dim=1) / _FACE_UNIT
+            return functional.avg_pool2d(flow, 2) / FLOW_UNIT, functional.avg_pool2d(place, 2)
 
     def forward(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Flow map A and where it is valid.

@@ -102,7 +102,8 @@ def test_jaw_points_slide_outwards_only() -> None:
     plain = seen_landmarks(view, with_line, contour=False)
     slid = seen_landmarks(view, with_line, contour=True)
     assert np.array_equal(plain, view[:68, :2])
-    assert (slid[:8, 0] <= plain[:8, 0]).all() and slid[0, 0] == -60
+    assert (slid[:8, 0] <= plain[:8, 0]).all()
+    assert slid[0, 0] == -60
     assert np.array_equal(slid[17:], plain[17:])
 
 
@@ -112,7 +113,8 @@ def test_a_pair_is_decided_by_its_address(tmp_path: Path) -> None:
     assert all((a == b).all() for a, b in zip(first, again, strict=True))
     assert not (first.source == other.source).all()
     fixed = [next(iter(one.val_dataloader())) for one in data]  # the same pairs for every seed
-    assert (fixed[0].flow == fixed[2].flow).all() and not (fixed[0].source == first.source).all()
+    assert (fixed[0].flow == fixed[2].flow).all()
+    assert not (fixed[0].source == first.source).all()
     with pytest.raises(ConfigError, match="at least 1"):
         FlowPairsDataModule(pairs=0)
     with pytest.raises(BackendError, match="there is no such face model"):
@@ -151,7 +153,9 @@ def test_a_packed_model_is_read(tmp_path: Path) -> None:
 def test_lips_close_by_no_more_than_the_jaw_is_open() -> None:
     pairs = expression_pairs(["jawOpen", "mouthClose", "mouthSmile_L", "mouthSmile_R", "eyeLookUp_L", "browInnerUp"])
     assert (pairs.jaw_open, pairs.mouth_close, pairs.blink) == (0, 1, None)
-    assert (2, 3) in pairs.speech and (5,) in pairs.others and all(4 not in group for group in pairs.others)
+    assert (2, 3) in pairs.speech
+    assert (5,) in pairs.others
+    assert all(4 not in group for group in pairs.others)
     generator = np.random.default_rng(0)
     drawn = [random_weights(pairs, generator) for _ in range(300)]
     assert any(1 in weights for weights in drawn)
