@@ -40,6 +40,11 @@ class SheetPreview(Callback):
             raise ConfigError(f"previews of {rows} samples", "give at least 1")
         self.rows = rows
         self._batch: Any = None
+        self._folder = Path()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Choose the folder, on all processes: the trainer exchanges it between them each time it is asked."""
+        self._folder = Path(trainer.log_dir or trainer.default_root_dir) / "previews"
 
     def on_validation_batch_end(
         self,
@@ -61,7 +66,7 @@ class SheetPreview(Callback):
             return
         module: Any = pl_module
         seen = int(getattr(module, "samples_seen", trainer.global_step))
-        path = Path(trainer.log_dir or trainer.default_root_dir) / "previews" / f"samples_{seen:09d}.png"
+        path = self._folder / f"samples_{seen:09d}.png"
         columns = module.preview_columns
         with torch.no_grad(), trainer.precision_plugin.forward_context():
             cells = list(module.preview(batch))[: self.rows * len(columns)]
