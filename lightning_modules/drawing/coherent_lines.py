@@ -11,6 +11,7 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from lightning_modules.drawing.guidance import Guidance
 from lightning_modules.drawing.image_filters import gaussian_blur, ramp, scharr_gradient
+from lightning_modules.drawing.steadying import Steadier, alone
 from lightning_modules.drawing.streamlines import Streamlines
 from lightning_modules.drawing.strokes import FLATTEST_RIM, Valley, profiles, valley, without_islands
 from lightning_modules.drawing.tangent_field import (
@@ -26,7 +28,6 @@ from lightning_modules.drawing.tangent_field import (
     field_of_tensor,
     flow_bilateral,
     structure_tensor,
-    tangent_field,
 )
 from lightning_modules.drawing.tone import exposure, paper_white, relight
 
@@ -96,7 +97,7 @@ class Sketch(NamedTuple):
 
 
 def sketch(light: Tensor, guidance: Guidance, style: LineStyle, span: float = 1.0) -> Sketch:
-    """Find strokes and masses.
+    """Find strokes and masses of pictures that have nothing to do with each other.
 
     Args:
         light: (B, 1, h, w) luminance on the board.
@@ -107,10 +108,60 @@ def sketch(light: Tensor, guidance: Guidance, style: LineStyle, span: float = 1.
     Returns:
         The sketch; nothing is inked yet.
     """
-    unit = span * min(light.shape[-2:]) / REFERENCE_SIDE
-    plain, tone = _see(light, guidance.face, style, unit)
+    return next(sketch_shot([(light, guidance)], style, span))
+
+
+def sketch_shot(
+    frames: Iterable[tuple[Tensor, Guidance]], style: LineStyle, span: float = 1.0, steady: Steadier = alone
+) -> Iterator[Sketch]:
+    """Find strokes and masses of consecutive frames, whose tangents hold still where the frames do.
+
+    Args:
+        frames: luminance and guidance of each, as :func:`sketch` takes them.
+        style: choices.
+        span: as :func:`sketch` takes it.
+        steady: what averages the structure tensors of frames over time; the default leaves each by itself.
+
+    Yields:
+        The sketch of each frame; as many frames are kept in mind as ``steady`` asks for ahead.
+    """
+    for (seen, unit), tensor in steady(_seen(frames, style, span, steady)):
+        yield _sketch(seen, tensor, style, unit)
+
+
+class _Seen(NamedTuple):
+    """A picture before and after smoothing away texture, its tone in relation to the paper white."""
+
+    guidance: Guidance
+    plain: Tensor
+    tone: Tensor
+
+
+def _seen(
+    frames: Iterable[tuple[Tensor, Guidance]], style: LineStyle, span: float, steady: Steadier
+) -> Iterator[tuple[tuple[_Seen, float], Tensor]]:
+    """What is seen in each frame, with the structure tensor of its tone."""
+
+    def exposures() -> Iterator[tuple[tuple[Tensor, Guidance, float], Tensor]]:
+        for light, guidance in frames:
+            unit = span * min(light.shape[-2:]) / REFERENCE_SIDE
+            start = gaussian_blur(exposure(light, guidance.face), 1.0 * unit)
+            yield (start, guidance, unit), structure_tensor(start)
+
+    tolerance = 0.08 / min(max(style.detail, 0.5), 4.0)
+    for (start, guidance, unit), tensor in steady(exposures()):
+        field = field_of_tensor(gaussian_blur(tensor, 3.0 * unit))
+        smooth = flow_bilateral(start, field, 2.5 * unit, tolerance, rounds=2)
+        white = paper_white(smooth, guidance.face, 0.07 * REFERENCE_SIDE * unit)
+        tone = relight(smooth, white)
+        yield (_Seen(guidance, start / white, tone), unit), structure_tensor(tone)
+
+
+def _sketch(seen: _Seen, tensor: Tensor, style: LineStyle, unit: float) -> Sketch:
+    """Strokes and masses from the tones and the structure tensor of the smooth one."""
+    guidance, plain, tone = seen
     texture = _texture(plain, tone, unit)
-    field = _follow(tone, guidance, texture, unit)
+    field = _follow(tensor, guidance, texture, unit)
     streamlines = Streamlines(field.tangent, 18.0 * unit, step=1.25)
 
     widths = [_FINE, SURROUND * _FINE, _COARSE, SURROUND * _COARSE]
@@ -162,25 +213,15 @@ def sketch(light: Tensor, guidance: Guidance, style: LineStyle, span: float = 1.
     )
 
 
-def _see(light: Tensor, face: Tensor, style: LineStyle, unit: float) -> tuple[Tensor, Tensor]:
-    """Tone relative to the paper white, before and after smoothing away texture."""
-    exposed = exposure(light, face)
-    start = gaussian_blur(exposed, 1.0 * unit)
-    tolerance = 0.08 / min(max(style.detail, 0.5), 4.0)
-    smooth = flow_bilateral(start, tangent_field(start, 3.0 * unit), 2.5 * unit, tolerance, rounds=2)
-    white = paper_white(smooth, face, 0.07 * REFERENCE_SIDE * unit)
-    return start / white, relight(smooth, white)
-
-
 def _texture(plain: Tensor, tone: Tensor, unit: float) -> Tensor:
     """How much fine contrast there is around each pixel, relative to its tone: high in hair, beards and cloth."""
     fine = (plain - gaussian_blur(plain, 2.5 * unit)).abs()
     return gaussian_blur(fine / (gaussian_blur(tone, 3.0 * unit) + 0.1), 5.0 * unit)
 
 
-def _follow(tone: Tensor, guidance: Guidance, texture: Tensor, unit: float) -> TangentField:
+def _follow(tensor: Tensor, guidance: Guidance, texture: Tensor, unit: float) -> TangentField:
     """Tangent field of the tone; where there is texture, neighbours are asked over a longer distance."""
-    near = gaussian_blur(structure_tensor(tone), 3.0 * unit)
+    near = gaussian_blur(tensor, 3.0 * unit)
     far = gaussian_blur(near, 5.0 * unit)
     loose = ramp(texture, 0.03, 0.09) * (1.0 - guidance.features)
     return field_of_tensor(near + loose * (far - near))

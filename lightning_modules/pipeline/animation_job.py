@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from lightning_modules.errors import ConfigError
 
-Look = Literal["pencil", "ink"]
+Look = Literal["pencil", "ink", "cartoon"]
 RendererName = Literal["warp", "gan"]
 LandmarkSource = Literal["mediapipe", "face-alignment", "file"]
 MatteSource = Literal["selfie", "none"]
