@@ -120,26 +120,37 @@ def sketch_shot(
         frames: luminance and guidance of each, as :func:`sketch` takes them.
         style: choices.
         span: as :func:`sketch` takes it.
-        steady: what averages the structure tensors of frames over time; the default leaves each by itself.
+        steady: what averages structure tensors and line responses of frames over time; the default leaves each frame
+            by itself.
 
     Yields:
-        The sketch of each frame; as many frames are kept in mind as ``steady`` asks for ahead.
+        The sketch of each frame; as many frames are kept in mind as ``steady`` asks for ahead, three times over.
     """
-    for (seen, unit), tensor in steady(_seen(frames, style, span, steady)):
-        yield _sketch(seen, tensor, style, unit)
+    for traced, smoothed in steady(_traced(steady(_seen(frames, style, span, steady)), style)):
+        yield _sketch(traced, smoothed, style)
 
 
 class _Seen(NamedTuple):
     """A picture before and after smoothing away texture, its tone in relation to the paper white."""
 
     guidance: Guidance
+    unit: float
     plain: Tensor
     tone: Tensor
 
 
+class _Traced(NamedTuple):
+    """What is seen, with its texture and its streamlines."""
+
+    seen: _Seen
+    texture: Tensor
+    field: TangentField
+    streamlines: Streamlines
+
+
 def _seen(
     frames: Iterable[tuple[Tensor, Guidance]], style: LineStyle, span: float, steady: Steadier
-) -> Iterator[tuple[tuple[_Seen, float], Tensor]]:
+) -> Iterator[tuple[_Seen, Tensor]]:
     """What is seen in each frame, with the structure tensor of its tone."""
 
     def exposures() -> Iterator[tuple[tuple[Tensor, Guidance, float], Tensor]]:
@@ -154,27 +165,34 @@ def _seen(
         smooth = flow_bilateral(start, field, 2.5 * unit, tolerance, rounds=2)
         white = paper_white(smooth, guidance.face, 0.07 * REFERENCE_SIDE * unit)
         tone = relight(smooth, white)
-        yield (_Seen(guidance, start / white, tone), unit), structure_tensor(tone)
+        yield _Seen(guidance, unit, start / white, tone), structure_tensor(tone)
 
 
-def _sketch(seen: _Seen, tensor: Tensor, style: LineStyle, unit: float) -> Sketch:
-    """Strokes and masses from the tones and the structure tensor of the smooth one."""
-    guidance, plain, tone = seen
-    texture = _texture(plain, tone, unit)
-    field = _follow(tensor, guidance, texture, unit)
-    streamlines = Streamlines(field.tangent, 18.0 * unit, step=1.25)
+def _traced(seen: Iterable[tuple[_Seen, Tensor]], style: LineStyle) -> Iterator[tuple[_Traced, Tensor]]:
+    """What is seen in each frame and, gathered along its streamlines, (B, 4, h, w): line responses, tone, strands."""
+    for one, tensor in seen:
+        guidance, unit, plain, tone = one
+        texture = _texture(plain, tone, unit)
+        field = _follow(tensor, guidance, texture, unit)
+        streamlines = Streamlines(field.tangent, 18.0 * unit, step=1.25)
 
-    widths = [_FINE, SURROUND * _FINE, _COARSE, SURROUND * _COARSE]
-    means = profiles(tone, field.normal, [width * unit for width in widths])
-    fine = (means[:, 0:1] - means[:, 1:2]) / (means[:, 1:2] + _DARK_FLOOR)
-    coarse = (means[:, 2:3] - means[:, 3:4]) / (means[:, 3:4] + _DARK_FLOOR)
-    # Strands of hair are finer than what smoothing leaves; gathering along the flow sorts them from noise instead.
-    strands = profiles(plain, field.normal, [_STRAND * unit, _STRAND_SURROUND * unit])
-    strand = strands[:, :1] - strands[:, 1:]
-    reach = style.coherence * unit
-    smoothed = streamlines.smoothed(
-        torch.cat((fine, coarse, tone, strand), dim=1), [5.0 * reach, 7.0 * reach, 5.0 * unit, 7.0 * reach]
-    )
+        widths = [_FINE, SURROUND * _FINE, _COARSE, SURROUND * _COARSE]
+        means = profiles(tone, field.normal, [width * unit for width in widths])
+        fine = (means[:, 0:1] - means[:, 1:2]) / (means[:, 1:2] + _DARK_FLOOR)
+        coarse = (means[:, 2:3] - means[:, 3:4]) / (means[:, 3:4] + _DARK_FLOOR)
+        # Strands of hair are finer than what smoothing leaves; gathering along the flow sorts them from noise instead.
+        strands = profiles(plain, field.normal, [_STRAND * unit, _STRAND_SURROUND * unit])
+        strand = strands[:, :1] - strands[:, 1:]
+        reach = style.coherence * unit
+        smoothed = streamlines.smoothed(
+            torch.cat((fine, coarse, tone, strand), dim=1), [5.0 * reach, 7.0 * reach, 5.0 * unit, 7.0 * reach]
+        )
+        yield _Traced(one, texture, field, streamlines), smoothed
+
+
+def _sketch(traced: _Traced, smoothed: Tensor, style: LineStyle) -> Sketch:
+    """Strokes and masses from what was gathered along the streamlines."""
+    (guidance, unit, _, tone), texture, field, streamlines = traced
     response = smoothed[:, 0:1] / _FINE_CONTRAST + smoothed[:, 1:2] / _COARSE_CONTRAST
     around = gaussian_blur(tone, 3.0 * unit)
     strand = smoothed[:, 3:4] / (around + _STRAND_FLOOR)

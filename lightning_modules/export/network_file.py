@@ -21,8 +21,8 @@ from lightning_modules.networks.content_branch import ContentBranch
 from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
 from lightning_modules.networks.frozen.mobilefacenet import MobileFaceNet
 from lightning_modules.networks.frozen.modnet import MODNet
-from lightning_modules.networks.frozen.sphereface import SphereFace
 from lightning_modules.networks.frozen.photo_to_cartoon import PhotoToCartoon
+from lightning_modules.networks.frozen.sphereface import SphereFace
 from lightning_modules.networks.landmark_flow import LandmarkFlow
 from lightning_modules.networks.portrait_generator import PortraitGenerator
 from lightning_modules.networks.speaker_branch import SpeakerBranch

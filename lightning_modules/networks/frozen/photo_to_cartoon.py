@@ -25,9 +25,7 @@ _EPSILON: Final = 1e-5
 
 def _convolution(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     """Reflected borders, no bias."""
-    return nn.Conv2d(
-        in_channels, out_channels, kernel, stride, padding=kernel // 2, padding_mode="reflect", bias=False
-    )
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, padding_mode="reflect", bias=False)
 
 
 class PreActivatedConvolution(nn.Module):
