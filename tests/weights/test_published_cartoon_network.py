@@ -22,8 +22,7 @@ def checkpoint(**sizes):
     generator = torch.Generator().manual_seed(3)
     shapes = PUBLISHED[KIND].shapes({"width": 8, "fixed_size": 0} | sizes)
     return {
-        key: torch.randn(shape, generator=generator)
-        * (0.5 if len(shape) < 2 else 1.2 / math.sqrt(math.prod(shape[1:])))
+        key: torch.randn(shape, generator=generator) * (1.2 / math.sqrt(math.prod(shape[1:])) if shape[1:] else 0.5)
         for key, shape in shapes.items()
     }
 
