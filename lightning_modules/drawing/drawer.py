@@ -49,7 +49,7 @@ class ShotDrawer(StaticDrawer, Protocol):
     def draw_shot(
         self, frames: Tensor, *, landmarks: Tensor | None = None, mattes: Tensor | None = None, steady: Steadier
     ) -> Tensor:
-        """Draw consecutive frames (T, 3, H, W) as (T, channels, H, W); ``steady`` averages tangents over time."""
+        """Draw consecutive frames (T, 3, H, W) as (T, channels, H, W); ``steady`` averages over time."""
         ...
 
 

@@ -2,8 +2,8 @@
 
 A drawer that sees one frame at a time answers sensor noise with flickering strokes. Here every frame is first averaged
 with its neighbours wherever they show the same (a bilateral filter over time), and so are the structure tensors from
-which a drawer takes the tangents of its strokes: they change only where the picture does; moved edges are left as they
-are, without ghosts. The matte is averaged over time in the same way. Landmarks should come smoothed
+which a drawer takes the tangents of its strokes, and the line responses that it gathers along them: they change only
+where the picture does; moved edges are left as they are, without ghosts. The matte is averaged over time in the same way. Landmarks should come smoothed
 (:func:`lightning_modules.geometry.smoothing.smooth_track`).
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from lightning_modules.drawing.drawer import ShotDrawer, StaticDrawer
 from lightning_modules.drawing.steadying import REACH, TOLERANCE, Agreement
 
-METHOD: Final = "frames and tangents over time"
+METHOD: Final = "frames, tangents and lines over time"
 """How :func:`draw_film` draws: part of the settings of prepared film, changed whenever film is drawn otherwise."""
 
 _MATTE_TOLERANCE: Final = 0.3
@@ -50,7 +50,7 @@ def draw_film(
 
     Args:
         frames: (T, 3, H, W) in [0, 1].
-        drawer: draws one frame; one that can draw a shot has its tangents steadied too.
+        drawer: draws one frame; one that can draw a shot has its tangents and lines steadied too.
         landmarks: (T, 68, 2 | 3) pixels, smoothed over time, or None.
         mattes: (T, 1, H, W) in [0, 1], 1 = person, or None.
 

@@ -99,13 +99,13 @@ class SketchingDrawer(ABC):
         mattes: Tensor | None = None,
         steady: Steadier,
     ) -> Tensor:
-        """Draw consecutive frames of one shot, with tangents that hold still over time.
+        """Draw consecutive frames of one shot, with tangents and lines that hold still over time.
 
         Args:
             frames: as ``photo`` of :meth:`draw`.
             landmarks: as there.
             mattes: as there.
-            steady: what averages structure tensors over time, see :mod:`.steadying`.
+            steady: what averages structure tensors and line responses over time, see :mod:`.steadying`.
 
         Returns:
             As :meth:`draw`.

@@ -301,7 +301,7 @@ def test_a_missing_source_is_refused_before_anything_is_written(prepare, tmp_pat
 
 def test_a_drawing_in_colour_is_kept_in_colour(prepare, tmp_path, monkeypatch):
     monkeypatch.setattr("made_up_face_tools.MadeUpDrawer.channels", 3)
-    monkeypatch.setattr("made_up_face_tools.MadeUpDrawer.draw", lambda _, photo, landmarks=None, matte=None: photo)
+    monkeypatch.setattr("made_up_face_tools.MadeUpDrawer.draw", lambda _, photo, **_known: photo)
     prepare(limit=2)
     records = [read_record(folder) for folder in sorted((tmp_path / "set" / "records").iterdir())]
     assert [record.drawing.shape for record in records] == [(64, 64, 3)] * len(records)
