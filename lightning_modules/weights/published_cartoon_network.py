@@ -12,7 +12,7 @@ from lightning_modules.weights.published_network import PublishedNetwork, Shapes
 
 _LEVELS: Final = 4
 _PLACES: Final = range(4)
-_SPLIT: Final = (("1.3", "half"), ("2.3", "quarter"), ("3.3", "last_quarter"), ("4.2", "shortcut"))
+_SPLIT: Final = (("1.3", "first"), ("2.3", "second"), ("3.3", "third"), ("4.2", "shortcut"))
 
 
 def _entries(published: str, own: str, entries: tuple[str, ...] = ("weight", "bias")) -> Iterator[tuple[str, str]]:

@@ -37,7 +37,7 @@ def test_a_still_noisy_shot_gets_tangents_of_a_fifth_of_the_variance():
 
 
 def test_a_moving_edge_keeps_its_own_tangent():
-    frames, turns = [], (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
+    frames, turns, mixed = [], (0.0, 0.1, 0.2, 0.3, 0.4, 0.5), []
     y, x = torch.meshgrid(torch.arange(48.0) - 24, torch.arange(48.0) - 24, indexing="ij")
     for turn in turns:
         side = torch.cos(torch.tensor(turn)) * x + torch.sin(torch.tensor(turn)) * y
@@ -56,7 +56,8 @@ def test_a_moving_edge_keeps_its_own_tangent():
             return float(torch.atan2(torch.sin(apart), torch.cos(apart)).abs().max())
 
         assert turned(after) < 0.05
-        assert turned(plain) > 0.2
+        mixed.append(turned(plain))
+    assert max(mixed) > 0.1
 
 
 def test_maps_of_another_size_and_of_few_frames():

@@ -55,17 +55,17 @@ class SplitBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.half = PreActivatedConvolution(channels, channels // 2)
-        self.quarter = PreActivatedConvolution(channels // 2, channels // 4)
-        self.last_quarter = PreActivatedConvolution(channels // 4, channels // 4)
+        self.first = PreActivatedConvolution(channels, channels // 2)
+        self.second = PreActivatedConvolution(channels // 2, channels // 4)
+        self.third = PreActivatedConvolution(channels // 4, channels // 4)
         # The published blocks hold a shortcut for another number of channels, which none has. It is kept, never used.
         self.shortcut = PreActivatedConvolution(channels, channels, kernel=1)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, H, W)."""
-        half = self.half(features)
-        quarter = self.quarter(half)
-        return features + torch.cat((half, quarter, self.last_quarter(quarter)), dim=1)
+        first = self.first(features)
+        second = self.second(first)
+        return features + torch.cat((first, second, self.third(second)), dim=1)
 
 
 class Hourglass(nn.Module):
