@@ -54,6 +54,9 @@ SET_KIND: Final = "film"
 EDITION: Final = 1
 """Part of the settings; raise it whenever the same film would be prepared differently."""
 
+COLOUR_LOOKS: Final = ("cartoon",)
+"""Looks whose drawings have three channels."""
+
 SMALLEST_FRAME: Final = 80
 """Clips whose single frames' crops are smaller than this many film pixels are rejected."""
 
@@ -65,7 +68,7 @@ class FilmSettings:
     Args:
         size: side of the frames in pixels, 64 to 2048.
         lines: draw lines; False keeps the frames of a film that is drawn already.
-        channels: 1 or, only for a film that is drawn already, 3.
+        channels: 1 or, for a film that is drawn already or a look in colour, 3.
         shortest: clips of fewer frames are rejected, at least 2.
         longest: longer shots are cut into pieces of so many frames.
         landmarks: face backend, a name of ``lightning_modules.faces.face_analyzers.make_face_analyzer``.
@@ -88,8 +91,9 @@ class FilmSettings:
     def __post_init__(self) -> None:
         check_size(self.size)
         check_channels(self.channels)
-        if self.lines and self.channels == 3:
-            raise ConfigError("lines have no colour", "give 1 channel, or keep a drawn film as it is")
+        if self.lines and self.channels == 3 and self.look not in COLOUR_LOOKS:
+            found = f"lines of the look {self.look!r} have no colour"
+            raise ConfigError(found, "give 1 channel or the look cartoon, or keep a drawn film as it is")
         if not 2 <= self.shortest <= self.longest <= 1000:
             found = f"clips of {self.shortest} to {self.longest} frames were asked for"
             raise ConfigError(found, "give lengths from 2 to 1000, the shortest first")
@@ -108,7 +112,10 @@ class FilmTools:
         """Return names and settings of the backends, JSON values."""
         facts: dict[str, Any] = {"landmarks": self.analyzer.name}
         if self.matter is not None and self.drawer is not None:
-            facts |= {"matte": self.matter.name, "lines": {"name": self.drawer.name, **self.drawer.settings()}}
+            from lightning_modules.drawing.film_lines import METHOD
+
+            lines = {"name": self.drawer.name, "film": METHOD, **self.drawer.settings()}
+            facts |= {"matte": self.matter.name, "lines": lines}
         return facts
 
 
@@ -231,7 +238,7 @@ def clip_of(item: ShotItem, settings: FilmSettings, tools: FilmTools) -> Prepare
     landmarks = np.asarray(to_crop(points, frame, settings.size), np.float32)
     if tools.drawer is not None and tools.matter is not None:
         pictures = drawn_lines(pictures, inside, landmarks, tools.drawer, tools.matter)
-    elif settings.channels == 1:
+    if settings.channels == 1 and pictures.ndim == 4:
         pictures = gray(pictures)
     height, width = _film_size(film)
     return PreparedClip(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -226,34 +226,18 @@ def drawn_lines(frames: Pixels, inside: Pixels, landmarks: Landmarks, drawer: St
         matter: tells the person from the background.
 
     Returns:
-        (T, S, S) uint8, 255 = paper.
+        (T, S, S) uint8, 255 = paper, or (T, S, S, 3) from a drawer in colour.
     """
     import torch
 
     from lightning_modules.drawing.film_lines import draw_film
-    from lightning_modules.pipeline.portrait import draw_within, image_array, image_tensor
+    from lightning_modules.pipeline.portrait import blank_outside, continued_outside, image_array, image_tensor
 
     valid = image_tensor(inside)
-    within = _Within(drawer, valid, draw_within)
     with torch.inference_mode():
-        tensors = torch.cat([image_tensor(frame) for frame in frames])
+        tensors = torch.cat([continued_outside(image_tensor(frame), valid) for frame in frames])
         mattes = np.stack([matter.matte(frame) for frame in frames])
         person = torch.from_numpy(mattes)[:, None].float() * valid
-        lines = draw_film(tensors, within, landmarks=torch.from_numpy(landmarks), mattes=person)
-        return np.asarray(image_array(lines)[..., 0])
-
-
-class _Within:
-    """A drawer of crops that stick out of the film."""
-
-    def __init__(self, drawer: StaticDrawer, valid: Any, draw_within: Any) -> None:
-        self.name, self.channels = drawer.name, drawer.channels
-        self._drawer, self._valid, self._draw_within = drawer, valid, draw_within
-
-    def draw(self, photo: Any, *, landmarks: Any = None, matte: Any = None) -> Any:
-        """Draw one frame, blank outside of the film."""
-        return self._draw_within(photo, self._valid, self._drawer, landmarks, matte)
-
-    def settings(self) -> dict[str, str | int | float]:
-        """The drawer's own."""
-        return self._drawer.settings()
+        drawn = draw_film(tensors, drawer, landmarks=torch.from_numpy(landmarks), mattes=person)
+        lines = image_array(blank_outside(drawn, valid))
+        return np.asarray(lines[..., 0] if lines.shape[-1] == 1 else lines)

@@ -145,7 +145,8 @@ def portrait_of(
         matte = torch.from_numpy(np.ascontiguousarray(tools.matter.matte(rgb)))[None, None].float() * valid
         drawing = None
         if tools.drawer is not None:
-            drawing = image_array(draw_within(image_tensor(rgb), valid, tools.drawer, points, matte))[0].squeeze(-1)
+            drawn = image_array(draw_within(image_tensor(rgb), valid, tools.drawer, points, matte))[0]
+            drawing = drawn[..., 0] if drawn.shape[-1] == 1 else drawn
         return PreparedPortrait(
             id=item.id,
             photo=rgb,

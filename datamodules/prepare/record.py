@@ -4,7 +4,8 @@ A record is the folder ``<set>/records/<id>/`` (see :mod:`datamodules.prepare.re
 
 =================  ===========================================================================================
 ``photo.png``      the paper's crop of the photo, ``size × size`` RGB; white where the crop sticks out of it
-``drawing.png``    the static drawing d_s of that crop, gray, 255 = paper; absent if the set was made without
+``drawing.png``    the static drawing d_s of that crop, gray or, from a look in colour, RGB, 255 = paper; absent if
+                   the set was made without
 ``matte.png``      the foreground m_p of that crop, gray, 255 = foreground; 0 outside the photo
 ``part_masks.png`` nose, eyes and lips of that crop in the red, green and blue channel, 255 = inside
 ``record.json``    all numbers, see below
@@ -61,7 +62,8 @@ class PreparedPortrait:
     Args:
         id: name of the record.
         photo: uint8 ``(size, size, 3)``, RGB.
-        drawing: uint8 ``(size, size)``, 255 = paper, or None in a set without drawings.
+        drawing: uint8 ``(size, size)``, or ``(size, size, 3)`` from a look in colour, 255 = paper; None in a set
+            without drawings.
         matte: uint8 ``(size, size)``, 255 = foreground.
         part_masks: uint8 ``(size, size, 3)``, channels nose, eyes, lips, 255 = inside.
         landmarks: float32 ``(68, 3)`` in crop pixels.
@@ -143,7 +145,7 @@ def _portrait(folder: Path, facts: Mapping[str, Any]) -> PreparedPortrait:
     return PreparedPortrait(
         id=folder.name,
         photo=read_picture(folder, facts, PHOTO_NAME, channels=3),
-        drawing=read_picture(folder, facts, DRAWING_NAME, channels=1) if DRAWING_NAME in facts["files"] else None,
+        drawing=read_picture(folder, facts, DRAWING_NAME, channels=None) if DRAWING_NAME in facts["files"] else None,
         matte=read_picture(folder, facts, MATTE_NAME, channels=1),
         part_masks=read_picture(folder, facts, PART_MASKS_NAME, channels=3),
         landmarks=landmarks,

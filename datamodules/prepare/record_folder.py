@@ -50,17 +50,17 @@ def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     return stream.getvalue()
 
 
-def decode_png(content: bytes, path: Path, *, size: int, channels: int) -> npt.NDArray[np.uint8]:
+def decode_png(content: bytes, path: Path, *, size: int, channels: int | None) -> npt.NDArray[np.uint8]:
     """Decode a square PNG of a record.
 
     Args:
         content: the bytes of the file.
         path: where they come from, for the message.
         size: expected side in pixels.
-        channels: 1 for gray, 3 for RGB.
+        channels: 1 for gray, 3 for RGB; None takes either.
 
     Returns:
-        uint8 ``(size, size)`` for one channel, else ``(size, size, channels)``.
+        uint8 ``(size, size)`` for one channel, else ``(size, size, 3)``.
 
     Raises:
         PreparedSetError: the bytes are no PNG, or it has another size or kind of pixels.
@@ -72,9 +72,11 @@ def decode_png(content: bytes, path: Path, *, size: int, channels: int) -> npt.N
             pixels = np.array(image)
     except (OSError, SyntaxError, ValueError) as error:
         raise PreparedSetError(f"cannot be decoded as PNG ({error})", _REDO, path) from error
-    expected = (size, size) if channels == 1 else (size, size, channels)
-    if pixels.dtype != np.uint8 or pixels.shape != expected:
-        found = f"holds {pixels.dtype} pixels of shape {pixels.shape} where uint8 {expected} belongs"
+    shapes = {1: (size, size), 3: (size, size, 3)}
+    expected = [shape for count, shape in shapes.items() if channels in (count, None)]
+    if pixels.dtype != np.uint8 or pixels.shape not in expected:
+        belongs = " or ".join(map(str, expected))
+        found = f"holds {pixels.dtype} pixels of shape {pixels.shape} where uint8 {belongs} belongs"
         raise PreparedSetError(found, _REDO, path)
     return pixels
 
@@ -133,17 +135,17 @@ def facts_of(what: str, folder: Path) -> Iterator[None]:
         raise PreparedSetError(found, _REDO, folder / FACTS_NAME) from error
 
 
-def read_picture(folder: Path, facts: Mapping[str, Any], name: str, *, channels: int) -> npt.NDArray[np.uint8]:
+def read_picture(folder: Path, facts: Mapping[str, Any], name: str, *, channels: int | None) -> npt.NDArray[np.uint8]:
     """Read one picture of a record, of the size that its ``frame`` tells, and check it against its hash.
 
     Args:
         folder: of the record.
         facts: of the record.
         name: of the file.
-        channels: 1 for gray, 3 for RGB.
+        channels: 1 for gray, 3 for RGB; None takes either.
 
     Returns:
-        uint8 ``(size, size)`` for one channel, else ``(size, size, channels)``.
+        uint8 ``(size, size)`` for one channel, else ``(size, size, 3)``.
 
     Raises:
         PreparedSetError: the file is missing, has changed or holds something else.

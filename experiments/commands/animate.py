@@ -46,6 +46,7 @@ OPTIONS = {
     "landmarks_file": Option(metavar="FILE", group=_FACE),
     "weights": Option(metavar="FILE", group=_DRAWING),
     "flow_weights": Option(metavar="FILE", group=_DRAWING),
+    "drawer_weights": Option(metavar="FILE", group=_DRAWING),
     **dict.fromkeys(("overwrite", "side_by_side", "paste_back", "fps"), Option(group=_OUTPUT)),
     **dict.fromkeys(("size", "look", "renderer"), Option(group=_DRAWING)),
     **dict.fromkeys(("landmarks", "matte", "face"), Option(group=_FACE)),
@@ -70,6 +71,7 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
     fps: float = 25.0,
     size: int = 256,
     look: Look = AnimationJob.look,
+    drawer_weights: Path | None = None,
     renderer: RendererName = "warp",
     weights: Path | None = None,
     flow_weights: Path | None = None,
@@ -108,7 +110,8 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
         paste_back: put the drawing's square back into the whole photo
         fps: frames per second, 1 to 120
         size: side of the square drawing in pixels, a multiple of 8 from 128 to 2048
-        look: how lines and masses are drawn
+        look: pen, pencil, or a cartoon in colour
+        drawer_weights: a network that draws the photo instead, e.g. photo2cartoon_weights.pt
         renderer: who draws the moving frames, the warp of the static drawing or a trained generator
         weights: the trained generator (see inkspeak weights export), with --renderer gan; none ships with inkspeak yet
         flow_weights: the flow regression that this generator was trained with, if it was
@@ -140,6 +143,7 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
     Example:
         inkspeak animate me.jpg hello.wav -o hello.mp4
         inkspeak animate me.jpg hello.wav --size 512 --look ink --contact-sheet
+        inkspeak animate me.jpg hello.wav --look cartoon
         inkspeak animate photos/ "speeches/*.mp3" -o out/
         inkspeak animate --video clip.mp4 -o drawn.mp4 --paste-back
     """
@@ -158,6 +162,7 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
             size=size,
             fps=fps,
             look=look,
+            drawer_weights=drawer_weights,
             renderer=renderer,
             weights=weights,
             flow_weights=flow_weights,

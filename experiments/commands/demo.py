@@ -31,7 +31,7 @@ def demo(
     Args:
         output: the video to write; the sheet is called the same with _sheet.png
         size: side of the square drawing in pixels
-        look: how lines and masses are drawn
+        look: pen, pencil, or a cartoon in colour
         cache: keep the prepared portrait and find it again, or not (default: keep)
         quiet: no progress
 

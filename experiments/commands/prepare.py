@@ -42,7 +42,7 @@ def photos(  # noqa: PLR0913 - every choice of the user is an argument
         face: which of several faces, the largest or a number counted from the left
         landmarks: who finds the face and its 68 landmarks
         matte: who separates the person from the background
-        look: how lines and masses of the static drawing are drawn
+        look: of the static drawing: pen, pencil, or a cartoon in colour
         drawing: make the static drawings, the slowest part, or not (default: make)
         contact_sheets: write pages to look at, or not (default: write)
         licence: licence of all photos; else the nearest SOURCE.md says it
@@ -176,7 +176,7 @@ def film(  # noqa: PLR0913 - every choice of the user is an argument
         longest: longer shots are cut into pieces of so many frames
         landmarks: who finds the face and its 68 landmarks
         matte: who separates the person from the background
-        look: how lines and masses are drawn
+        look: pen, pencil, or (with --channels 3 in colour) a cartoon
         contact_sheets: write pages to look at, or not (default: write)
         licence: licence of all films; else the nearest SOURCE.md says it
         workers: processes; 0 works in this one (default: one a processor)

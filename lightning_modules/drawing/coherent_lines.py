@@ -11,6 +11,7 @@ Source:
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from lightning_modules.drawing.guidance import Guidance
 from lightning_modules.drawing.image_filters import gaussian_blur, ramp, scharr_gradient
+from lightning_modules.drawing.steadying import Steadier, alone
 from lightning_modules.drawing.streamlines import Streamlines
 from lightning_modules.drawing.strokes import FLATTEST_RIM, Valley, profiles, valley, without_islands
 from lightning_modules.drawing.tangent_field import (
@@ -26,7 +28,6 @@ from lightning_modules.drawing.tangent_field import (
     field_of_tensor,
     flow_bilateral,
     structure_tensor,
-    tangent_field,
 )
 from lightning_modules.drawing.tone import exposure, paper_white, relight
 
@@ -96,7 +97,7 @@ class Sketch(NamedTuple):
 
 
 def sketch(light: Tensor, guidance: Guidance, style: LineStyle, span: float = 1.0) -> Sketch:
-    """Find strokes and masses.
+    """Find strokes and masses of pictures that have nothing to do with each other.
 
     Args:
         light: (B, 1, h, w) luminance on the board.
@@ -107,23 +108,91 @@ def sketch(light: Tensor, guidance: Guidance, style: LineStyle, span: float = 1.
     Returns:
         The sketch; nothing is inked yet.
     """
-    unit = span * min(light.shape[-2:]) / REFERENCE_SIDE
-    plain, tone = _see(light, guidance.face, style, unit)
-    texture = _texture(plain, tone, unit)
-    field = _follow(tone, guidance, texture, unit)
-    streamlines = Streamlines(field.tangent, 18.0 * unit, step=1.25)
+    return next(sketch_shot([(light, guidance)], style, span))
 
-    widths = [_FINE, SURROUND * _FINE, _COARSE, SURROUND * _COARSE]
-    means = profiles(tone, field.normal, [width * unit for width in widths])
-    fine = (means[:, 0:1] - means[:, 1:2]) / (means[:, 1:2] + _DARK_FLOOR)
-    coarse = (means[:, 2:3] - means[:, 3:4]) / (means[:, 3:4] + _DARK_FLOOR)
-    # Strands of hair are finer than what smoothing leaves; gathering along the flow sorts them from noise instead.
-    strands = profiles(plain, field.normal, [_STRAND * unit, _STRAND_SURROUND * unit])
-    strand = strands[:, :1] - strands[:, 1:]
-    reach = style.coherence * unit
-    smoothed = streamlines.smoothed(
-        torch.cat((fine, coarse, tone, strand), dim=1), [5.0 * reach, 7.0 * reach, 5.0 * unit, 7.0 * reach]
-    )
+
+def sketch_shot(
+    frames: Iterable[tuple[Tensor, Guidance]], style: LineStyle, span: float = 1.0, steady: Steadier = alone
+) -> Iterator[Sketch]:
+    """Find strokes and masses of consecutive frames, whose tangents hold still where the frames do.
+
+    Args:
+        frames: luminance and guidance of each, as :func:`sketch` takes them.
+        style: choices.
+        span: as :func:`sketch` takes it.
+        steady: what averages structure tensors and line responses of frames over time; the default leaves each frame
+            by itself.
+
+    Yields:
+        The sketch of each frame; as many frames are kept in mind as ``steady`` asks for ahead, three times over.
+    """
+    for traced, smoothed in steady(_traced(steady(_seen(frames, style, span, steady)), style)):
+        yield _sketch(traced, smoothed, style)
+
+
+class _Seen(NamedTuple):
+    """A picture before and after smoothing away texture, its tone in relation to the paper white."""
+
+    guidance: Guidance
+    unit: float
+    plain: Tensor
+    tone: Tensor
+
+
+class _Traced(NamedTuple):
+    """What is seen, with its texture and its streamlines."""
+
+    seen: _Seen
+    texture: Tensor
+    field: TangentField
+    streamlines: Streamlines
+
+
+def _seen(
+    frames: Iterable[tuple[Tensor, Guidance]], style: LineStyle, span: float, steady: Steadier
+) -> Iterator[tuple[_Seen, Tensor]]:
+    """What is seen in each frame, with the structure tensor of its tone."""
+
+    def exposures() -> Iterator[tuple[tuple[Tensor, Guidance, float], Tensor]]:
+        for light, guidance in frames:
+            unit = span * min(light.shape[-2:]) / REFERENCE_SIDE
+            start = gaussian_blur(exposure(light, guidance.face), 1.0 * unit)
+            yield (start, guidance, unit), structure_tensor(start)
+
+    tolerance = 0.08 / min(max(style.detail, 0.5), 4.0)
+    for (start, guidance, unit), tensor in steady(exposures()):
+        field = field_of_tensor(gaussian_blur(tensor, 3.0 * unit))
+        smooth = flow_bilateral(start, field, 2.5 * unit, tolerance, rounds=2)
+        white = paper_white(smooth, guidance.face, 0.07 * REFERENCE_SIDE * unit)
+        tone = relight(smooth, white)
+        yield _Seen(guidance, unit, start / white, tone), structure_tensor(tone)
+
+
+def _traced(seen: Iterable[tuple[_Seen, Tensor]], style: LineStyle) -> Iterator[tuple[_Traced, Tensor]]:
+    """What is seen in each frame and, gathered along its streamlines, (B, 4, h, w): line responses, tone, strands."""
+    for one, tensor in seen:
+        guidance, unit, plain, tone = one
+        texture = _texture(plain, tone, unit)
+        field = _follow(tensor, guidance, texture, unit)
+        streamlines = Streamlines(field.tangent, 18.0 * unit, step=1.25)
+
+        widths = [_FINE, SURROUND * _FINE, _COARSE, SURROUND * _COARSE]
+        means = profiles(tone, field.normal, [width * unit for width in widths])
+        fine = (means[:, 0:1] - means[:, 1:2]) / (means[:, 1:2] + _DARK_FLOOR)
+        coarse = (means[:, 2:3] - means[:, 3:4]) / (means[:, 3:4] + _DARK_FLOOR)
+        # Strands of hair are finer than what smoothing leaves; gathering along the flow sorts them from noise instead.
+        strands = profiles(plain, field.normal, [_STRAND * unit, _STRAND_SURROUND * unit])
+        strand = strands[:, :1] - strands[:, 1:]
+        reach = style.coherence * unit
+        smoothed = streamlines.smoothed(
+            torch.cat((fine, coarse, tone, strand), dim=1), [5.0 * reach, 7.0 * reach, 5.0 * unit, 7.0 * reach]
+        )
+        yield _Traced(one, texture, field, streamlines), smoothed
+
+
+def _sketch(traced: _Traced, smoothed: Tensor, style: LineStyle) -> Sketch:
+    """Strokes and masses from what was gathered along the streamlines."""
+    (guidance, unit, _, tone), texture, field, streamlines = traced
     response = smoothed[:, 0:1] / _FINE_CONTRAST + smoothed[:, 1:2] / _COARSE_CONTRAST
     around = gaussian_blur(tone, 3.0 * unit)
     strand = smoothed[:, 3:4] / (around + _STRAND_FLOOR)
@@ -162,25 +231,15 @@ def sketch(light: Tensor, guidance: Guidance, style: LineStyle, span: float = 1.
     )
 
 
-def _see(light: Tensor, face: Tensor, style: LineStyle, unit: float) -> tuple[Tensor, Tensor]:
-    """Tone relative to the paper white, before and after smoothing away texture."""
-    exposed = exposure(light, face)
-    start = gaussian_blur(exposed, 1.0 * unit)
-    tolerance = 0.08 / min(max(style.detail, 0.5), 4.0)
-    smooth = flow_bilateral(start, tangent_field(start, 3.0 * unit), 2.5 * unit, tolerance, rounds=2)
-    white = paper_white(smooth, face, 0.07 * REFERENCE_SIDE * unit)
-    return start / white, relight(smooth, white)
-
-
 def _texture(plain: Tensor, tone: Tensor, unit: float) -> Tensor:
     """How much fine contrast there is around each pixel, relative to its tone: high in hair, beards and cloth."""
     fine = (plain - gaussian_blur(plain, 2.5 * unit)).abs()
     return gaussian_blur(fine / (gaussian_blur(tone, 3.0 * unit) + 0.1), 5.0 * unit)
 
 
-def _follow(tone: Tensor, guidance: Guidance, texture: Tensor, unit: float) -> TangentField:
+def _follow(tensor: Tensor, guidance: Guidance, texture: Tensor, unit: float) -> TangentField:
     """Tangent field of the tone; where there is texture, neighbours are asked over a longer distance."""
-    near = gaussian_blur(structure_tensor(tone), 3.0 * unit)
+    near = gaussian_blur(tensor, 3.0 * unit)
     far = gaussian_blur(near, 5.0 * unit)
     loose = ramp(texture, 0.03, 0.09) * (1.0 - guidance.features)
     return field_of_tensor(near + loose * (far - near))

@@ -1,9 +1,9 @@
 """Film frames as line drawings that hold still where the film holds still (real pairs for D_coh, paper section 3.3).
 
 A drawer that sees one frame at a time answers sensor noise with flickering strokes. Here every frame is first averaged
-with its neighbours wherever they show the same (a bilateral filter over time), so that the tangent field and the line
-response, which are computed from it, change only where the picture does; moved edges are left as they are, without
-ghosts. The matte is averaged over time in the same way. Landmarks should come smoothed
+with its neighbours wherever they show the same (a bilateral filter over time), and so are the structure tensors from
+which a drawer takes the tangents of its strokes, and the line responses that it gathers along them: they change only
+where the picture does; moved edges are left as they are, without ghosts. The matte is averaged over time in the same way. Landmarks should come smoothed
 (:func:`lightning_modules.geometry.smoothing.smooth_track`).
 """
 
@@ -14,26 +14,25 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from lightning_modules.drawing.drawer import StaticDrawer
+from lightning_modules.drawing.drawer import ShotDrawer, StaticDrawer
+from lightning_modules.drawing.steadying import REACH, TOLERANCE, Agreement
 
-REACH: Final = 2
-"""Frames on each side that count."""
+METHOD: Final = "frames, tangents and lines over time"
+"""How :func:`draw_film` draws: part of the settings of prepared film, changed whenever film is drawn otherwise."""
 
-TOLERANCE: Final = 0.04
-"""Difference of a pixel between frames, of the range [0, 1], at which it counts with weight 0.61."""
+_MATTE_TOLERANCE: Final = 0.3
 
 
 def steady_frames(frames: Tensor, *, reach: int = REACH, tolerance: float = TOLERANCE) -> Tensor:
     """Average frames over time where they agree.
 
-    Frame t becomes the mean of frames t - reach to t + reach, each weighted pixel by pixel with
-    ``exp(-d²/(2 tolerance²))``, d the largest difference over the channels of the 3 x 3 means around the pixel: one
-    noisy pixel is no reason to disagree, a passing edge is.
+    Frame t becomes the mean of frames t - reach to t + reach, each weighted pixel by pixel as
+    :mod:`lightning_modules.drawing.steadying` says.
 
     Args:
         frames: (T, C, H, W) in [0, 1], consecutive frames of one shot.
         reach: frames on each side; 0 changes nothing.
-        tolerance: see above, positive.
+        tolerance: difference of a pixel at which it counts with weight 0.61, positive.
 
     Returns:
         (T, C, H, W).
@@ -41,20 +40,7 @@ def steady_frames(frames: Tensor, *, reach: int = REACH, tolerance: float = TOLE
     Raises:
         ValueError: shape, reach or tolerance is out of range.
     """
-    if frames.ndim != 4 or reach < 0 or tolerance <= 0:
-        raise ValueError(f"cannot steady {tuple(frames.shape)} with reach {reach}, tolerance {tolerance}")
-    padded = torch.nn.functional.pad(frames, (1, 1, 1, 1), mode="replicate")
-    around = torch.nn.functional.avg_pool2d(padded, 3, stride=1)
-    total = frames.clone()
-    weights = torch.ones_like(frames[:, :1])
-    for step in range(1, min(reach, len(frames) - 1) + 1):
-        difference = (around[step:] - around[:-step]).abs().amax(dim=1, keepdim=True)
-        weight = torch.exp(difference.square() * (-0.5 / tolerance**2))
-        total[:-step] += weight * frames[step:]
-        total[step:] += weight * frames[:-step]
-        weights[:-step] += weight
-        weights[step:] += weight
-    return total / weights
+    return Agreement(frames, reach=reach, tolerance=tolerance).averaged(frames)
 
 
 def draw_film(
@@ -64,7 +50,7 @@ def draw_film(
 
     Args:
         frames: (T, 3, H, W) in [0, 1].
-        drawer: draws one frame.
+        drawer: draws one frame; one that can draw a shot has its tangents and lines steadied too.
         landmarks: (T, 68, 2 | 3) pixels, smoothed over time, or None.
         mattes: (T, 1, H, W) in [0, 1], 1 = person, or None.
 
@@ -73,7 +59,9 @@ def draw_film(
     """
     steady = steady_frames(frames)
     # A matte is smooth and wavers as a whole: over its neighbours it is averaged with a wide tolerance.
-    calm = None if mattes is None else steady_frames(mattes, tolerance=0.3)
+    calm = None if mattes is None else steady_frames(mattes, tolerance=_MATTE_TOLERANCE)
+    if isinstance(drawer, ShotDrawer):
+        return drawer.draw_shot(steady, landmarks=landmarks, mattes=calm, steady=Agreement(steady).steady)
     drawn = [
         drawer.draw(
             steady[number : number + 1],

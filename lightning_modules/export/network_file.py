@@ -21,6 +21,7 @@ from lightning_modules.networks.content_branch import ContentBranch
 from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
 from lightning_modules.networks.frozen.mobilefacenet import MobileFaceNet
 from lightning_modules.networks.frozen.modnet import MODNet
+from lightning_modules.networks.frozen.photo_to_cartoon import PhotoToCartoon
 from lightning_modules.networks.frozen.sphereface import SphereFace
 from lightning_modules.networks.landmark_flow import LandmarkFlow
 from lightning_modules.networks.portrait_generator import PortraitGenerator
@@ -83,6 +84,7 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
     "static_drawing_generator": NetworkKind(
         StaticDrawingGenerator, dict.fromkeys(("width", "blocks", "styles", "output_channels"), _number)
     ),
+    "photo2cartoon": NetworkKind(PhotoToCartoon, dict.fromkeys(("width", "fixed_size"), _number)),
     "flow_regression": NetworkKind(
         LandmarkFlow, {"architecture": _name} | dict.fromkeys(("width", "levels", "widest"), _number)
     ),

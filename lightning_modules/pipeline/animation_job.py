@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 from lightning_modules.errors import ConfigError
 
-Look = Literal["pencil", "ink"]
+Look = Literal["pencil", "ink", "cartoon"]
 RendererName = Literal["warp", "gan"]
 LandmarkSource = Literal["mediapipe", "face-alignment", "file"]
 MatteSource = Literal["selfie", "none"]
@@ -77,6 +77,7 @@ class AnimationJob:
         size: side of the square drawing in pixels, a multiple of 8 from 128 to 2048.
         fps: frames per second of the output, from 1 to 120.
         look: the drawing's look, a name of ``drawing.drawer.make_drawer``.
+        drawer_weights: a network that draws the photo instead of the look; not with ``paste_back``.
         renderer: who draws the moving frames: the landmark warp of the static drawing, or a trained generator.
         weights: the generator that was trained, with ``renderer="gan"`` and only then.
         flow_weights: the flow regression that the generator was trained with, if it was; with ``renderer="gan"`` only.
@@ -99,8 +100,8 @@ class AnimationJob:
             are small).
 
     Raises:
-        ConfigError: a value is out of range, or ``landmarks`` and ``landmarks_file``, or ``renderer`` and ``weights``,
-            contradict each other.
+        ConfigError: a value is out of range, or ``landmarks`` and ``landmarks_file``, ``renderer`` and ``weights``, or
+            ``drawer_weights`` and ``paste_back`` contradict each other.
     """
 
     photo: Path
@@ -110,6 +111,7 @@ class AnimationJob:
     size: int = 256
     fps: float = 25.0
     look: Look = "ink"
+    drawer_weights: Path | None = None
     renderer: RendererName = "warp"
     weights: Path | None = None
     flow_weights: Path | None = None
@@ -164,6 +166,11 @@ class AnimationJob:
                 f"weights are given, but the renderer '{self.renderer}' reads none",
                 "add --renderer gan, or leave the weights out",
             )
+        _require(
+            self.drawer_weights is None or not self.paste_back,
+            "a network draws the face's square, and the whole photo is asked for",
+            "leave out --paste-back, or --drawer-weights",
+        )
         if self.landmarks == "file":
             _require(
                 self.landmarks_file is not None,

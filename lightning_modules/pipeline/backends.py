@@ -48,7 +48,15 @@ class Backends:
         return self._once(("matter", job.matte), make_matter, job.matte)
 
     def drawer(self, job: AnimationJob) -> StaticDrawer:
-        """Who draws d_s."""
+        """Who draws d_s.
+
+        Raises:
+            WeightsError: a file of weights cannot be used.
+        """
+        if job.drawer_weights is not None:
+            from lightning_modules.weights.drawer_file import load_drawer
+
+            return self._once(("drawer", job.drawer_weights), load_drawer, job.drawer_weights)
         from lightning_modules.drawing.drawer import make_drawer
 
         return self._once(("drawer", job.look), make_drawer, job.look)

@@ -10,6 +10,8 @@ from lightning_modules.geometry.shapes import fill_polygon, stroke_segments
 
 #: Tone of the mouth cavity in [0, 1]; not quite black, so that it does not outweigh the eyes.
 CAVITY_TONE = 0.12
+#: Its colour in a drawing in colour, a dark red; red, green and blue in [0, 1].
+CAVITY_COLOUR = (0.34, 0.08, 0.08)
 #: The upper teeth show as a white band of at most this height, in outer-eye distances ...
 TEETH_HEIGHT = 0.075
 #: ... and at most this share of the opening.
@@ -93,7 +95,8 @@ def draw_mouth_interior(drawing: Tensor, landmarks: Tensor, rest: Tensor) -> Ten
     inside = fill_polygon(opening - origin, size, oriented=True)
     teeth = fill_polygon(torch.cat([upper, edge_of_teeth.flip(1)[:, 1:-1]], 1) - origin, size, oriented=True)
     line = stroke_segments(opening - origin, opening.roll(-1, dims=1) - origin, size, half_width)
-    interior = CAVITY_TONE + (1.0 - CAVITY_TONE) * teeth
+    cavity = teeth.new_tensor(CAVITY_COLOUR if drawing.shape[1] == 3 else (CAVITY_TONE,)).view(1, -1, 1, 1)
+    interior = cavity + (1.0 - cavity) * teeth
     strength = shown.view(-1, 1, 1, 1)
     mouth = drawing[..., rows, columns]
     filled = mouth + (interior - mouth) * (inside * strength)

@@ -113,11 +113,36 @@ def draw_within(
     Returns:
         (1, C, H, W) in [0, 1].
     """
+    drawing = drawer.draw(continued_outside(photo, valid), landmarks=landmarks, matte=matte)
+    return blank_outside(drawing, valid)
+
+
+def continued_outside(photo: Tensor, valid: Tensor) -> Tensor:
+    """A crop that may stick out of its photo, continued smoothly outside of it.
+
+    Args:
+        photo: (B, C, H, W).
+        valid: (1, 1, H, W) in [0, 1], 1 inside the photo.
+
+    Returns:
+        (B, C, H, W); the photo itself where nothing sticks out.
+    """
     inside = (valid > 0.999).to(photo.dtype)
-    continued = fill_smoothly(photo, inside) if bool((inside < 1).any()) else photo
-    drawing = drawer.draw(continued, landmarks=landmarks, matte=matte)
+    return fill_smoothly(photo, inside) if bool((inside < 1).any()) else photo
+
+
+def blank_outside(drawing: Tensor, valid: Tensor) -> Tensor:
+    """A drawing with blank paper outside of the photo.
+
+    Args:
+        drawing: (B, C, H, W) in [0, 1].
+        valid: (1, 1, H, W) in [0, 1], 1 inside the photo.
+
+    Returns:
+        (B, C, H, W) in [0, 1].
+    """
     # The photo's own border would be drawn as a line.
-    outside = dilate(1.0 - inside, round(0.012 * photo.shape[-2]))
+    outside = dilate((valid <= 0.999).to(drawing.dtype), round(0.012 * drawing.shape[-2]))
     return 1.0 - (1.0 - drawing) * (1.0 - outside)
 
 
@@ -165,8 +190,10 @@ def prepare_portrait(
         nobody = torch.zeros_like(matte)
         covered = covered_region(matte)
         behind = draw_within(without_foreground(colour, covered), valid, drawer, None, nobody)
-        # What the head uncovers is guessed: no line is invented there, the paper stays blank as around a drawn head.
-        behind = behind + (1.0 - behind) * covered
+        if drawer.channels == 1:
+            # What the head uncovers is guessed: no line is invented there, the paper stays blank as around a drawn
+            # head. A colour drawing would show a white hole; the colours around, which fill the photo, fill it.
+            behind = behind + (1.0 - behind) * covered
     else:
         behind = torch.ones_like(drawing)
     return Portrait(

@@ -135,7 +135,7 @@ def draw_surroundings(
         matter: tells the person from the background; ``None`` draws everything as person.
 
     Returns:
-        (height, width, 1) uint8.
+        (height, width, C) uint8, C the channels of the look.
     """
     import cv2
     import torch

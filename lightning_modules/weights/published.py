@@ -11,6 +11,7 @@ Only state_dicts that the user has are taken; nothing is downloaded. A further k
 | inverse_generator | drawing | photo |
 | style_discriminator | drawing (N, 1, 512, 512) | patches, styles |
 | edge_detector | picture in [0, 1] | edges in [0, 1] |
+| photo2cartoon | photo in [-1, 1], sides multiples of 16 | cartoon (B, 3, H, W) in [-1, 1] |
 | flow_regression | source and target landmarks (N, 68, 2), pixels of 256 x 256 | flow_256, validity_256 |
 | mobilefacenet | crop in [0, 1] | landmarks (N, 136) |
 | modnet | photo in [-1, 1], sides multiples of 32 | matte (B, 1, H, W) |
@@ -29,6 +30,7 @@ from typing import Any, Final
 from torch import nn
 
 from lightning_modules.errors import ConfigError
+from lightning_modules.weights.published_cartoon_network import PHOTO_TO_CARTOON
 from lightning_modules.weights.published_flow import FLOW_REGRESSION
 from lightning_modules.weights.published_frozen import KINDS
 from lightning_modules.weights.published_network import PublishedNetwork
@@ -42,6 +44,7 @@ PUBLISHED: Final[Mapping[str, PublishedNetwork]] = {
         PORTRAIT_GENERATOR,
         PATCH_DISCRIMINATOR,
         *STATIC_DRAWING_NETWORKS,
+        PHOTO_TO_CARTOON,
         FLOW_REGRESSION,
         *KINDS.values(),
         *SPEECH_NETWORKS,

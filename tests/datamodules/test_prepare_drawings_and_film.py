@@ -10,13 +10,15 @@ from datamodules.prepare.clip_record import read_clip
 from datamodules.prepare.drawing_record import read_drawing
 from datamodules.prepare.drawings import prepare_drawings
 from datamodules.prepare.drawn_faces import SHOWINGS, Showing, find_drawn_faces
-from datamodules.prepare.film import FilmSettings, FilmTools, prepare_film
+from datamodules.prepare.film import COLOUR_LOOKS, FilmSettings, FilmTools, prepare_film
 from datamodules.prepare.film_clips import clearly_seen, common_frame, face_contrast, face_runs, steady_run
 from datamodules.prepare.films import find_films
 from datamodules.prepare.manifest import read_manifest, verify_manifest
 from datamodules.synthetic.faces import in_crop, random_face, talking_face
 from datamodules.synthetic.pictures import draw_lines, draw_photo, random_look
 from datamodules.synthetic.portraits import mask_planes, random_portrait
+from lightning_modules.drawing.drawer import make_drawer
+from lightning_modules.drawing.film_lines import METHOD
 from lightning_modules.errors import ConfigError, PreparedSetError, VideoError
 from lightning_modules.faces.face import FaceList, make_face
 from lightning_modules.geometry.alignment import portrait_frame
@@ -278,6 +280,42 @@ def test_films_are_found_with_their_frames_in_order(tmp_path):
     assert len(list(films[0].frames(3, 7))) == 4
     with pytest.raises(VideoError, match="holds no film"):
         find_films(tmp_path / "b")
+
+
+class Paint(Darkness):
+    channels = 3
+
+    def draw(self, photo, *, landmarks=None, matte=None):
+        return photo
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_look_in_colour_gives_clips_in_colour_or_gray(film, tmp_path, channels):
+    source, _, tools = film
+
+    def painted(settings):
+        return replace(tools(settings), drawer=Paint())
+
+    settings = replace(SETTINGS, look="cartoon", channels=channels)
+    assert prepare_film(source, tmp_path / "set", settings, workers=0, make_tools=painted).accepted == 2
+    row = read_manifest(tmp_path / "set")[0]
+    clip = read_clip(tmp_path / "set" / "records" / row["id"])
+    assert clip.channels == channels
+    assert clip.tools["lines"]["film"] == METHOD
+
+
+def test_film_drawn_another_way_needs_another_folder(film, tmp_path, monkeypatch):
+    source, _, tools = film
+    prepare_film(source, tmp_path / "set", SETTINGS, workers=0, make_tools=tools)
+    monkeypatch.setattr("lightning_modules.drawing.film_lines.METHOD", "frames over time")
+    with pytest.raises(PreparedSetError, match=f"tools.lines.film '?{METHOD}'? there, '?frames over time'? now"):
+        prepare_film(source, tmp_path / "set", SETTINGS, workers=0, make_tools=tools)
+
+
+def test_looks_in_colour_are_those_with_three_channels():
+    for look in ("ink", "pencil", "cartoon"):
+        assert (make_drawer(look).channels == 3) == (look in COLOUR_LOOKS)
+    FilmSettings(look="cartoon", channels=3)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from datamodules.datasets.photos import decoded_photo
 from datamodules.prepare.manifest import read_manifest, verify_manifest
 from datamodules.prepare.photos import DEFAULT_LOOK, SMALLEST_FRAME, PhotoSettings
 from datamodules.prepare.prepared_set import exclusive
@@ -296,6 +297,20 @@ def test_a_missing_source_is_refused_before_anything_is_written(prepare, tmp_pat
     with pytest.raises(PhotoError, match="no such file or folder"):
         prepare(source=tmp_path / "nowhere")
     assert not (tmp_path / "set").exists()
+
+
+def test_a_drawing_in_colour_is_kept_in_colour(prepare, tmp_path, monkeypatch):
+    monkeypatch.setattr("made_up_face_tools.MadeUpDrawer.channels", 3)
+    monkeypatch.setattr("made_up_face_tools.MadeUpDrawer.draw", lambda _, photo, **_known: photo)
+    prepare(limit=2)
+    records = [read_record(folder) for folder in sorted((tmp_path / "set" / "records").iterdir())]
+    assert [record.drawing.shape for record in records] == [(64, 64, 3)] * len(records)
+    inside = records[0].drawing.min(axis=2) < 250
+    assert (records[0].drawing[inside] == records[0].photo[inside]).mean() > 0.9
+    planes = decoded_photo(records[0], 64, 3).planes[0]
+    assert (planes[3:6] == np.moveaxis(records[0].drawing, -1, 0)).all()
+    gray = decoded_photo(records[0], 64, 1).planes[0, 3].astype(int)
+    assert abs(gray - records[0].drawing.astype(float) @ [0.299, 0.587, 0.114]).max() <= 0.51
 
 
 def test_the_default_look_is_the_drawers():
