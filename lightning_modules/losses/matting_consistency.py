@@ -34,15 +34,15 @@ def outline_band(maps: MattingMaps) -> Tensor:
         maps: of H x W pixels.
 
     Returns:
-        (B, 1, H, W) of 0 and 1. The square's side is 5 % of the mean of H and W, made odd so that it has a middle
-        (published: 25 at 512, as here).
+        (B, 1, H, W) of 0 and 1. The square's side is 5 % of the mean of H and W, made odd so that it has a middle, and
+        at least 3 (published: 25 at 512, as here).
     """
     height, width = maps.matte.shape[-2:]
     where = functional.interpolate(
         (maps.semantic > _PERSON).float(), scale_factor=SEMANTIC_REDUCTION, mode="bilinear", align_corners=False
     )
     person = (maps.matte > _PERSON).float() * where
-    radius = int((height + width) / 2 * _BAND_SHARE) // 2
+    radius = max(1, int((height + width) / 2 * _BAND_SHARE) // 2)
     side = 2 * radius + 1
     grown = functional.max_pool2d(person, side, stride=1, padding=radius)
     shrunk = -functional.max_pool2d(-person, side, stride=1, padding=radius)
