@@ -38,7 +38,7 @@ class MatteData(SampleData[MattingSample, MattingBatch], abc.ABC):
         hold_out: share of the photos that are kept for validation, by the hash of their names.
         same_person: a regular expression with one group, which names the person in a photo's name; photos of one person
             are held out together. None where nobody is there twice.
-        most_validation: photos that are measured at most, the first by name.
+        most_validation: photos that are measured at most, the first by that hash: all sets have their share.
         augmentation: how training photos are changed; None shows them as they are.
         others: batch size, samples of an epoch, seed and workers, see :class:`~datamodules.sample_data.SampleData`.
 
@@ -85,11 +85,13 @@ class MatteData(SampleData[MattingSample, MattingBatch], abc.ABC):
             ConfigError: nothing is left to train on.
         """
         items = [(number, index) for number, held in enumerate(self.photos) for index in range(len(held))]
-        kept = {item: self._is_held_out(self.photos[item[0]].names[item[1]]) for item in items}
-        training = tuple(item for item in items if not kept[item])
+        names = {item: self.photos[item[0]].names[item[1]] for item in items}
+        places = {item: self._hash_of(names[item]) for item in items}
+        training = tuple(item for item in items if places[item] >= self.hold_out)
         if not training:
             raise ConfigError(f"all {len(items)} photos are held out", "give more photos, or hold out less")
-        return MatteSplit(training, tuple(item for item in items if kept[item])[: self.most_validation])
+        held_out = sorted((places[item], names[item], item) for item in items if places[item] < self.hold_out)
+        return MatteSplit(training, tuple(item for _, _, item in held_out)[: self.most_validation])
 
     def training_samples(self) -> tuple[Dataset[MattingSample], int]:
         """The photos that are trained on."""
@@ -108,10 +110,11 @@ class MatteData(SampleData[MattingSample, MattingBatch], abc.ABC):
         """Make a batch."""
         return matting_batch(samples)
 
-    def _is_held_out(self, name: str) -> bool:
+    def _hash_of(self, name: str) -> float:
+        """A number in [0, 1) that the hash of the person, or else of the name, decides."""
         found = self._person.search(name) if self._person else None
         key = found[1] if found else name
-        return int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) < self.hold_out * 2**32
+        return float(int(hashlib.sha256(key.encode()).hexdigest()[:8], 16) / 2**32)
 
 
 class PortraitMattes(MatteData):
