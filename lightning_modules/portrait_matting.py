@@ -78,6 +78,7 @@ class PortraitMatting(SupportingNetwork):
             _start_from(network, initial_weights)
         self.teacher = _standing_copy(network) if stage == "consistency" else None
         self.register_buffer("teacher_epoch", torch.tensor(-1))
+        self.train()  # Lightning keeps the modes that it finds, so those of the norms are set here
 
     @property
     def modnet(self) -> MODNet:
@@ -114,9 +115,8 @@ class PortraitMatting(SupportingNetwork):
 
     def on_validation_epoch_end(self) -> None:
         """Log the measures over all photos."""
-        if int(self.error.photos):
-            figures = {f"validation/{name}": value.float() for name, value in self.error.compute().items()}
-            self.log_dict(figures, sync_dist=False)  # summed over the ranks already
+        # Every rank computes, also one without photos: that sums over the ranks, and each waits for the others.
+        self.log_dict({f"validation/{name}": value.float() for name, value in self.error.compute().items()})
         self.error.reset()
 
     def preview(self, batch: MattingBatch) -> Sequence[NDArray[np.uint8]]:

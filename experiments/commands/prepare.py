@@ -209,7 +209,7 @@ def film(  # noqa: PLR0913 - every choice of the user is an argument
         prepare_film,
         source.expanduser(),
         destination.expanduser(),
-        FilmSettings(size, lines, channels, shortest, longest, landmarks, matte, look, matte_weights),
+        FilmSettings(size, lines, channels, shortest, longest, landmarks, matte, look, matte_weights=matte_weights),
         licence=licence,
         workers=workers,
         limit=limit,

@@ -16,7 +16,7 @@ from lightning_modules.export.network_file import save_network
 from lightning_modules.faces.matter import make_matter
 from lightning_modules.faces.network_matter import NetworkMatter, network_size
 from lightning_modules.networks.frozen.modnet import MODNet
-from lightning_modules.networks.frozen.sphereface import SphereFace
+from lightning_modules.networks.landmark_flow import LandmarkFlow
 from lightning_modules.pipeline.animation_job import AnimationJob
 from lightning_modules.weights.registry import sha256_of
 
@@ -109,8 +109,8 @@ def test_what_is_refused(file, tmp_path):
         make_matter("selfie", weights=file)
     with pytest.raises(WeightsError, match="there is no such weight file"):
         make_matter("modnet", weights=tmp_path / "gone.ckpt")
-    other = save_network("sphereface", SphereFace(), tmp_path / "sphereface.safetensors")
-    with pytest.raises(WeightsError, match="holds a sphereface, and a modnet is asked for"):
+    other = save_network("flow_regression", LandmarkFlow("residual_unet", 4, 2, 8), tmp_path / "flow.safetensors")
+    with pytest.raises(WeightsError, match="holds a flow_regression, and a modnet is asked for"):
         make_matter("modnet", weights=other)
     (tmp_path / "cut.safetensors").write_bytes(file.read_bytes()[:2000])
     with pytest.raises(WeightsError, match="damaged"):
