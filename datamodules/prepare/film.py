@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -37,12 +37,19 @@ from datamodules.prepare.prepared_set import fingerprint
 from datamodules.prepare.provenance import PortraitSource
 from datamodules.prepare.report import Entry, PreparationReport
 from datamodules.prepare.runner import Progress
-from datamodules.prepare.setting_checks import check_channels, check_landmarks, check_limit, check_size
+from datamodules.prepare.setting_checks import (
+    check_channels,
+    check_landmarks,
+    check_limit,
+    check_size,
+    settings_facts,
+)
 from datamodules.prepare.shots import find_shots
 from datamodules.prepare.sources import FoundFiles, TermsFinder, record_id
 from datamodules.prepare.whole_set import SetBuilder, checked_workers, prepare_set
 from lightning_modules.errors import ConfigError, InkspeakError, NoFaceError, PhotoError, VideoError
 from lightning_modules.faces.face import FaceAnalyzer
+from lightning_modules.faces.matte_choice import check_matte_weights
 from lightning_modules.geometry.alignment import portrait_frame, to_crop
 
 if TYPE_CHECKING:
@@ -74,6 +81,7 @@ class FilmSettings:
         landmarks: face backend, a name of ``lightning_modules.faces.face_analyzers.make_face_analyzer``.
         matte: matte backend, a name of ``lightning_modules.faces.matter.make_matter``.
         look: of the lines, a name of ``lightning_modules.drawing.drawer.make_drawer``.
+        matte_weights: file of the matting network, for the matte backends that are one.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -87,9 +95,11 @@ class FilmSettings:
     landmarks: str = "mediapipe"
     matte: str = "selfie"
     look: str = DEFAULT_LOOK
+    matte_weights: Path | None = None
 
     def __post_init__(self) -> None:
         check_size(self.size)
+        check_matte_weights(self.matte, self.matte_weights)
         check_channels(self.channels)
         if self.lines and self.channels == 3 and self.look not in COLOUR_LOOKS:
             found = f"lines of the look {self.look!r} have no colour"
@@ -137,7 +147,7 @@ def make_film_tools(settings: FilmSettings) -> FilmTools:
     from lightning_modules.drawing.drawer import make_drawer
     from lightning_modules.faces.matter import make_matter
 
-    return FilmTools(analyzer, make_matter(settings.matte), make_drawer(settings.look))
+    return FilmTools(analyzer, make_matter(settings.matte, weights=settings.matte_weights), make_drawer(settings.look))
 
 
 @dataclass(frozen=True)
@@ -341,7 +351,7 @@ def prepare_film(
     builder = SetBuilder(
         kind=SET_KIND,
         record_kind=KIND,
-        settings={"edition": EDITION, **asdict(chosen)},
+        settings={"edition": EDITION, **settings_facts(chosen)},
         tools=lambda: make_tools(chosen).facts(),
         plan=plan,
         make_work=lambda records: partial(make_film_work, chosen, make_tools, records),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,11 +21,13 @@ from datamodules.prepare.setting_checks import (
     check_landmarks,
     check_limit,
     check_size,
+    settings_facts,
 )
 from datamodules.prepare.sources import find_files
 from datamodules.prepare.whole_set import SetBuilder, checked_workers, plan_files, prepare_set
 from lightning_modules.errors import PhotoError
 from lightning_modules.faces.face import Face, FaceAnalyzer, choose_face
+from lightning_modules.faces.matte_choice import check_matte_weights
 from lightning_modules.faces.photo import Photo, read_photo
 from lightning_modules.geometry.alignment import crop, portrait_frame, to_crop
 from lightning_modules.pipeline.output_checks import check_free_space
@@ -56,6 +58,7 @@ class PhotoSettings:
         landmarks: face backend, a name of ``lightning_modules.faces.face_analyzers.make_face_analyzer``.
         matte: matte backend, a name of ``lightning_modules.faces.matter.make_matter``.
         look: of the static drawing, a name of ``lightning_modules.drawing.drawer.make_drawer``; None for no drawing.
+        matte_weights: file of the matting network, for the matte backends that are one.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -66,9 +69,11 @@ class PhotoSettings:
     landmarks: str = "mediapipe"
     matte: str = "selfie"
     look: str | None = DEFAULT_LOOK
+    matte_weights: Path | None = None
 
     def __post_init__(self) -> None:
         check_size(self.size)
+        check_matte_weights(self.matte, self.matte_weights)
         check_face_choice(self.face)
         check_landmarks(self.landmarks, one="photo")
 
@@ -107,7 +112,9 @@ def make_photo_tools(settings: PhotoSettings) -> PhotoTools:
         from lightning_modules.drawing.drawer import make_drawer
 
         drawer = make_drawer(settings.look)
-    return PhotoTools(make_face_analyzer(settings.landmarks), make_matter(settings.matte), drawer)
+    return PhotoTools(
+        make_face_analyzer(settings.landmarks), make_matter(settings.matte, weights=settings.matte_weights), drawer
+    )
 
 
 def prepare_portrait_record(item: SourceItem, settings: PhotoSettings, tools: PhotoTools) -> PreparedPortrait:
@@ -194,6 +201,7 @@ def prepare_photos(  # noqa: PLR0913 - every setting is an option of the command
     limit: int | None = None,
     drawing: bool = True,
     contact_sheets: bool = True,
+    matte_weights: Path | None = None,
     progress: Progress | None = None,
     make_tools: ToolMaker = make_photo_tools,
 ) -> PreparationReport:
@@ -214,6 +222,7 @@ def prepare_photos(  # noqa: PLR0913 - every setting is an option of the command
         limit: prepare only the first so many photos.
         drawing: whether to make the static drawings, the slowest part.
         contact_sheets: whether to write pages to look at under ``sheets/``.
+        matte_weights: file of the matting network, with ``matte="modnet"`` or ``"modnet-256"``.
         progress: told after every photo.
         make_tools: builds the backends in each process; must be picklable.
 
@@ -226,9 +235,10 @@ def prepare_photos(  # noqa: PLR0913 - every setting is an option of the command
         PreparedSetError: the destination was prepared with other settings or in another format.
         ConfigError: a setting is out of its range or names an unknown backend.
         BackendError: a backend is not installed or lacks its weights.
+        WeightsError: the file of the matting network cannot be used.
     """
     source, destination = Path(source), Path(destination)
-    settings = PhotoSettings(size, face, landmarks, matte, look if drawing else None)
+    settings = PhotoSettings(size, face, landmarks, matte, look if drawing else None, matte_weights)
     check_limit(limit, "photos")
     workers = checked_workers(workers)
     found = find_files(source)
@@ -236,7 +246,7 @@ def prepare_photos(  # noqa: PLR0913 - every setting is an option of the command
     builder = SetBuilder(
         kind=SET_KIND,
         record_kind=KIND,
-        settings={"edition": EDITION, **asdict(settings)},
+        settings={"edition": EDITION, **settings_facts(settings)},
         tools=lambda: make_tools(settings).facts(),
         plan=partial(plan_files, found, limit, licence),
         make_work=lambda records: partial(make_photo_work, settings, make_tools, records),

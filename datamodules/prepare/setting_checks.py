@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Literal
 
 from lightning_modules.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FaceChoice = Literal["largest"] | int
 
@@ -66,3 +70,22 @@ def check_limit(limit: int | None, what: str) -> None:
     """
     if limit is not None and limit < 1:
         raise ConfigError(f"a limit of {limit} {what} leaves none", "give a limit of 1 or more")
+
+
+def settings_facts(settings: DataclassInstance) -> dict[str, Any]:
+    """Return settings as JSON values that stand in ``set.json``, a file of weights by what is in it.
+
+    Args:
+        settings: with ``matte_weights``, which is left out where there is none: sets prepared before it existed stay
+            current.
+
+    Raises:
+        WeightsError: the file of weights is not there.
+    """
+    facts = asdict(settings)
+    weights = facts.pop("matte_weights")
+    if weights is not None:
+        from lightning_modules.weights.checkpoint_file import weights_mark
+
+        facts["matte_weights"] = weights_mark(weights)
+    return facts

@@ -44,6 +44,7 @@ OPTIONS = {
     "frames": Option(metavar="DIR", group=_OUTPUT),
     "contact_sheet": Option(metavar="PATH", group=_OUTPUT, bare="auto"),
     "landmarks_file": Option(metavar="FILE", group=_FACE),
+    "matte_weights": Option(metavar="FILE", group=_FACE),
     "weights": Option(metavar="FILE", group=_DRAWING),
     "flow_weights": Option(metavar="FILE", group=_DRAWING),
     "drawer_weights": Option(metavar="FILE", group=_DRAWING),
@@ -78,6 +79,7 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
     landmarks: LandmarkSource = "mediapipe",
     landmarks_file: Path | None = None,
     matte: MatteSource = "selfie",
+    matte_weights: Path | None = None,
     face: Literal["largest"] | int = "largest",
     driver: DriverName = "auto",
     driver_weights: Path | None = None,
@@ -117,7 +119,8 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
         flow_weights: the flow regression that this generator was trained with, if it was
         landmarks: who finds the face and its 68 landmarks
         landmarks_file: your own 68 landmarks, with --landmarks file; for paintings and the like
-        matte: who separates the person from the background
+        matte: who separates the person from the background; modnet is a network of your own
+        matte_weights: the matting network, with --matte modnet (or modnet-256, which shows it the photo at 256 px)
         face: which of several faces, the largest or a number counted from the left
         driver: who moves the face, a trained model or the loudness of the voice; auto takes the model if there is one
         driver_weights: a speech-to-landmark model of your own (see inkspeak weights export), instead of the starter
@@ -169,6 +172,7 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
             landmarks=landmarks,
             landmarks_file=landmarks_file,
             matte=matte,
+            matte_weights=matte_weights,
             face=face,
             paste_back=paste_back,
             frames=plan.frames,

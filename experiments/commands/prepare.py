@@ -11,7 +11,12 @@ from experiments.preparation_run import run_preparation
 from experiments.signature_parser import Option
 from lightning_modules.pipeline.animation_job import AnimationJob, Look, MatteSource
 
-OPTIONS = {"source": Option(metavar="SRC"), "destination": Option(metavar="DST"), "licence": Option(metavar="NAME")}
+OPTIONS = {
+    "source": Option(metavar="SRC"),
+    "destination": Option(metavar="DST"),
+    "licence": Option(metavar="NAME"),
+    "matte_weights": Option(metavar="FILE"),
+}
 
 
 def photos(  # noqa: PLR0913 - every choice of the user is an argument
@@ -22,6 +27,7 @@ def photos(  # noqa: PLR0913 - every choice of the user is an argument
     face: Literal["largest"] | int = "largest",
     landmarks: Literal["mediapipe", "face-alignment"] = "mediapipe",
     matte: MatteSource = "selfie",
+    matte_weights: Path | None = None,
     look: Look = AnimationJob.look,
     drawing: bool = True,
     contact_sheets: bool = True,
@@ -41,7 +47,8 @@ def photos(  # noqa: PLR0913 - every choice of the user is an argument
         size: side of the crops in pixels, 64 to 2048
         face: which of several faces, the largest or a number counted from the left
         landmarks: who finds the face and its 68 landmarks
-        matte: who separates the person from the background
+        matte: who separates the person from the background; modnet is a network of your own
+        matte_weights: the matting network, with --matte modnet (or modnet-256, which shows it the photo at 256 px)
         look: of the static drawing: pen, pencil, or a cartoon in colour
         drawing: make the static drawings, the slowest part, or not (default: make)
         contact_sheets: write pages to look at, or not (default: write)
@@ -70,6 +77,7 @@ def photos(  # noqa: PLR0913 - every choice of the user is an argument
         face=face,
         landmarks=landmarks,
         matte=matte,
+        matte_weights=matte_weights,
         look=look,
         drawing=drawing,
         contact_sheets=contact_sheets,
@@ -154,6 +162,7 @@ def film(  # noqa: PLR0913 - every choice of the user is an argument
     longest: int = 48,
     landmarks: Literal["mediapipe", "face-alignment"] = "mediapipe",
     matte: MatteSource = "selfie",
+    matte_weights: Path | None = None,
     look: Look = AnimationJob.look,
     contact_sheets: bool = True,
     licence: str | None = None,
@@ -175,7 +184,8 @@ def film(  # noqa: PLR0913 - every choice of the user is an argument
         shortest: clips of fewer frames are rejected
         longest: longer shots are cut into pieces of so many frames
         landmarks: who finds the face and its 68 landmarks
-        matte: who separates the person from the background
+        matte: who separates the person from the background; modnet is a network of your own
+        matte_weights: the matting network, with --matte modnet (or modnet-256, which shows it the photo at 256 px)
         look: pen, pencil, or (with --channels 3 in colour) a cartoon
         contact_sheets: write pages to look at, or not (default: write)
         licence: licence of all films; else the nearest SOURCE.md says it
@@ -199,7 +209,7 @@ def film(  # noqa: PLR0913 - every choice of the user is an argument
         prepare_film,
         source.expanduser(),
         destination.expanduser(),
-        FilmSettings(size, lines, channels, shortest, longest, landmarks, matte, look),
+        FilmSettings(size, lines, channels, shortest, longest, landmarks, matte, look, matte_weights=matte_weights),
         licence=licence,
         workers=workers,
         limit=limit,

@@ -100,7 +100,7 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
         | dict.fromkeys(("blocks", "feed_forward", "head_width", "longest"), _number),
     ),
     "mobilefacenet": NetworkKind(MobileFaceNet),
-    "modnet": NetworkKind(MODNet),
+    "modnet": NetworkKind(MODNet, dict.fromkeys(("width", "encoder_eighths"), _number)),
     "sphereface": NetworkKind(SphereFace),
 }
 """What a file may hold. A network with arguments keeps them as plain values in its attribute ``arguments``."""

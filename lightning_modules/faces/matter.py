@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,9 +10,9 @@ import numpy.typing as npt
 
 from lightning_modules.errors import ConfigError
 from lightning_modules.faces.guided_filter import guided_filter
+from lightning_modules.faces.matte_choice import MATTERS, check_matte_weights
 from lightning_modules.faces.photo import RgbPixels
 
-MATTERS = ("selfie", "none")
 Matte = npt.NDArray[np.float32]
 # The network sees 256 px; edges are found again at up to this size, and applied at the photo's own.
 NETWORK_VIEW = 512
@@ -160,24 +161,32 @@ def face_coverage(matte: Matte, landmarks: npt.NDArray[np.floating]) -> float:
     return float(pixels.mean()) if pixels.size else 0.0
 
 
-def make_matter(name: str = "selfie", **options: Any) -> Matter:
+def make_matter(name: str = "selfie", *, weights: str | Path | None = None, **options: Any) -> Matter:
     """Make a matter by name.
 
     Args:
-        name: ``"selfie"`` (default; network inside the mediapipe package) or ``"none"`` (all ones).
+        name: ``"selfie"`` (default; network inside the mediapipe package), ``"none"`` (all ones), or a matting network
+            of your own, shown the photo at a shorter side of 512 px (``"modnet"``) or, as the published talking
+            drawings do, of 256 px (``"modnet-256"``).
+        weights: file of the matting network, for those names and only them; inkspeak comes without one.
         options: none are known yet.
 
     Raises:
-        ConfigError: no matter has this name, or options are given.
+        ConfigError: no matter has this name, options are given, or weights are missing or not wanted.
         BackendError: its package is missing.
+        WeightsError: the file of weights cannot be used.
     """
     if options:
         raise ConfigError(f"the matter {name!r} has no option {', '.join(sorted(options))}", "leave it out")
-    if name == "selfie":
-        return SelfieMatter()
-    if name == "none":
-        return NoMatter()
-    raise ConfigError(f"there is no matter named {name!r}", f"choose one of {', '.join(MATTERS)}")
+    if name not in MATTERS:
+        raise ConfigError(f"there is no matter named {name!r}", f"choose one of {', '.join(MATTERS)}")
+    check_matte_weights(name, weights)
+    if weights is not None:
+        from lightning_modules.faces.network_matter import MATTER_NAMES, NetworkMatter
+
+        rule = next(rule for rule, matter in MATTER_NAMES.items() if matter == name)
+        return NetworkMatter.from_file(weights, rule)
+    return SelfieMatter() if name == "selfie" else NoMatter()
 
 
 def _as_floats(rgb: RgbPixels) -> npt.NDArray[np.float32]:

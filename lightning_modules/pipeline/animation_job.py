@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from lightning_modules.errors import ConfigError
+from lightning_modules.faces.matte_choice import check_matte_weights
 
 Look = Literal["pencil", "ink", "cartoon"]
 RendererName = Literal["warp", "gan"]
 LandmarkSource = Literal["mediapipe", "face-alignment", "file"]
-MatteSource = Literal["selfie", "none"]
+MatteSource = Literal["selfie", "none", "modnet", "modnet-256"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 DriverName = Literal["auto", "trained", "envelope"]
 DriverPreset = Literal["default", "paper"]
@@ -84,6 +85,7 @@ class AnimationJob:
         landmarks: who finds the face and its 68 landmarks.
         landmarks_file: the landmarks themselves, with ``landmarks="file"`` and only then.
         matte: who separates the person from the background.
+        matte_weights: file of the matting network, with ``matte="modnet"`` or ``"modnet-256"`` and only then.
         face: which face, ``"largest"`` or its number counted from the left, starting at 1.
         paste_back: put the moving square back into the whole photo instead of showing the square alone.
         frames: also write every frame as a PNG into this folder.
@@ -100,8 +102,8 @@ class AnimationJob:
             are small).
 
     Raises:
-        ConfigError: a value is out of range, or ``landmarks`` and ``landmarks_file``, ``renderer`` and ``weights``, or
-            ``drawer_weights`` and ``paste_back`` contradict each other.
+        ConfigError: a value is out of range, or ``landmarks`` and ``landmarks_file``, ``matte`` and ``matte_weights``,
+            ``renderer`` and ``weights``, or ``drawer_weights`` and ``paste_back`` contradict each other.
     """
 
     photo: Path
@@ -118,6 +120,7 @@ class AnimationJob:
     landmarks: LandmarkSource = "mediapipe"
     landmarks_file: Path | None = None
     matte: MatteSource = "selfie"
+    matte_weights: Path | None = None
     face: Literal["largest"] | int = "largest"
     paste_back: bool = False
     frames: Path | None = None
@@ -171,6 +174,7 @@ class AnimationJob:
             "a network draws the face's square, and the whole photo is asked for",
             "leave out --paste-back, or --drawer-weights",
         )
+        check_matte_weights(self.matte, self.matte_weights)
         if self.landmarks == "file":
             _require(
                 self.landmarks_file is not None,

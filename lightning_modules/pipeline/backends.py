@@ -42,10 +42,12 @@ class Backends:
 
         Raises:
             BackendError: its package is missing.
+            WeightsError: the file of the matting network cannot be used.
         """
         from lightning_modules.faces.matter import make_matter
 
-        return self._once(("matter", job.matte), make_matter, job.matte)
+        key = ("matter", job.matte, job.matte_weights)
+        return self._once(key, make_matter, job.matte, weights=job.matte_weights)
 
     def drawer(self, job: AnimationJob) -> StaticDrawer:
         """Who draws d_s.

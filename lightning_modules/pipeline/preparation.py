@@ -9,6 +9,7 @@ import torch
 from lightning_modules.errors import ConfigError
 from lightning_modules.pipeline.portrait import Portrait, default_detail, prepare_portrait
 from lightning_modules.pipeline.portrait_cache import load_portrait, portrait_key, store_portrait
+from lightning_modules.weights.checkpoint_file import weights_mark
 
 if TYPE_CHECKING:
     from lightning_modules.faces.face import Face
@@ -56,6 +57,8 @@ def prepare_cached(job: AnimationJob, photo: Photo, face: Face, size: int, backe
         "shape": list(photo.rgb.shape),
         "device": device.type,
     }
+    if job.matte_weights is not None:
+        settings["matte_weights"] = weights_mark(job.matte_weights)
     key = portrait_key(photo.sha256, settings)
     portrait = load_portrait(job.cache, key) if job.cache is not None else None
     if portrait is None:

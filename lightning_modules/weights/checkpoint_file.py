@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from lightning_modules.errors import WeightsError
 from lightning_modules.weights.inert_optimizers import inert_optimizers
+from lightning_modules.weights.registry import sha256_of
 
 HEADER: Final = "inkspeak"
 """Under this name the files that we export keep what they hold, as JSON."""
@@ -48,6 +49,18 @@ def read_weight_file(path: str | Path) -> tuple[dict[str, Any], str | None]:
             return {name: stored.get_tensor(name) for name in stored.keys()}, header  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise WeightsError("it is damaged or no safetensors file", "give a complete weight file", path) from error
+
+
+def weights_mark(path: str | Path) -> str:
+    """The sha256 of a weight file's bytes: what was made with it is found again by this, wherever the file lies.
+
+    Raises:
+        WeightsError: there is no such file.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise WeightsError("there is no such weight file", "check the path", path)
+    return sha256_of(file)
 
 
 def _read_torch(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 PORTRAIT_GAN = EXPERIMENTS / "configs" / "portrait_gan"
 AUDIO_TO_LANDMARK = EXPERIMENTS / "configs" / "audio_to_landmark"
 FLOW_REGRESSION = EXPERIMENTS / "configs" / "flow_regression"
+PORTRAIT_MATTING = EXPERIMENTS / "configs" / "portrait_matting"
 TRAINERS = EXPERIMENTS / "configs" / "trainer"
 STYLES = EXPERIMENTS / "styles"
 ABLATIONS = sorted((EXPERIMENTS / "ablations").glob("*.yaml"))
@@ -65,6 +66,7 @@ def test_the_files_that_were_promised_are_there() -> None:
         f"configs/audio_to_landmark/{name}.yaml" for name in ("paper", "default", "starter", "debug", "speaker")
     }
     promised |= {f"configs/flow_regression/{name}.yaml" for name in ("default", "starter", "debug")}
+    promised |= {f"configs/portrait_matting/{name}.yaml" for name in ("default", "consistency", "debug")}
     promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")
@@ -115,13 +117,16 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
                 default = next(parameters[named].default for parameters in takers if named in parameters)
                 found.append((f"{owner.__name__}.{named}", told[1], default))  # type: ignore[attr-defined]
 
+    from datamodules.matting_augmentation import MattingAugmentation
     from datamodules.speech_augmentation import SpeechAugmentation
     from datamodules.targets import TargetSettings
-    from lightning_modules.optimization import AdamSettings
+    from lightning_modules.optimization import AdamSettings, AdamWSettings
     from lightning_modules.portrait_gan_inputs import InputRecipe
 
     settings = {"generator_optimizer": AdamSettings, "recipe": InputRecipe, "targets": TargetSettings}
     settings |= {"optimizer": AdamSettings, "augmentation": SpeechAugmentation}
+    if file.parent == PORTRAIT_MATTING:
+        settings |= {"optimizer": AdamWSettings, "augmentation": MattingAugmentation}
     look(yaml.compose("\n".join(lines)), None)
     return found
 
@@ -138,6 +143,9 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
         (AUDIO_TO_LANDMARK / "speaker.yaml", 10),
         (FLOW_REGRESSION / "default.yaml", 30),
         (FLOW_REGRESSION / "debug.yaml", 18),
+        (PORTRAIT_MATTING / "default.yaml", 30),
+        (PORTRAIT_MATTING / "consistency.yaml", 25),
+        (PORTRAIT_MATTING / "debug.yaml", 20),
     ],
     ids=lambda value: f"{value.parent.name}/{value.stem}" if isinstance(value, Path) else str(value),
 )

@@ -73,8 +73,8 @@ def test_nobody_there(matter):
 
 
 def test_unknown_matters():
-    with pytest.raises(ConfigError, match="choose one of selfie, none"):
-        make_matter("modnet")
+    with pytest.raises(ConfigError, match="choose one of selfie, none, modnet, modnet-256"):
+        make_matter("sketch")
     with pytest.raises(ConfigError, match="no option speed"):
         make_matter("none", speed=1)
 

@@ -10,28 +10,27 @@ from torch.nn import functional
 REDUCTION: Final = 32
 """Height and width of the photo over those of the deepest features."""
 
-HALF_WIDTH: Final = 16
-QUARTER_WIDTH: Final = 24
-DEEP_WIDTH: Final = 1280
-"""Channels of the features at 1/2, 1/4 and 1/32."""
+PUBLISHED_EIGHTHS: Final = 8
+"""Eighths of its channels that the published network has: all."""
 
-_STEM: Final = 32
+# Channels for each eighth: every published number is a multiple of 8, so that any width is exact.
+_STEM, _HALF, _QUARTER, _DEEP = 4, 2, 3, 160
 # (channels inside over channels given, channels made, blocks, stride of the first): the others keep size and channels.
 _STAGES: Final = (
-    (1, HALF_WIDTH, 1, 1),
-    (6, QUARTER_WIDTH, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
+    (1, _HALF, 1, 1),
+    (6, _QUARTER, 2, 2),
+    (6, 4, 3, 2),
+    (6, 8, 4, 2),
+    (6, 12, 3, 1),
+    (6, 20, 3, 2),
+    (6, 40, 1, 1),
 )
 _HALF_AFTER: Final = 1  # so many blocks
 _QUARTER_AFTER: Final = 3
 
 
 class EncoderFeatures(NamedTuple):
-    """What the decoder takes of B photos of H x W pixels."""
+    """What the decoder takes of B photos of H x W pixels; channels as published."""
 
     half: Tensor
     """(B, 16, H/2, W/2)."""
@@ -39,6 +38,14 @@ class EncoderFeatures(NamedTuple):
     """(B, 24, H/4, W/4)."""
     deep: Tensor
     """(B, 1280, H/32, W/32), in [0, 6]."""
+
+
+class EncoderWidths(NamedTuple):
+    """Channels of :class:`EncoderFeatures`."""
+
+    half: int
+    quarter: int
+    deep: int
 
 
 class _Cell(nn.Module):
@@ -78,19 +85,33 @@ class _InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Features of a photo at three scales; width 1.0, 2,223,872 parameters."""
+    """Features of a photo at three scales; 2,223,872 parameters as published.
 
-    def __init__(self) -> None:
+    Args:
+        eighths: of the published numbers of channels, at least 1; published 8.
+
+    Raises:
+        ValueError: if there are none.
+
+    Attributes:
+        widths: channels of what it makes.
+    """
+
+    def __init__(self, eighths: int = PUBLISHED_EIGHTHS) -> None:
         super().__init__()
-        self.stem = _Cell(3, _STEM, 3, stride=2)
+        if eighths < 1:
+            raise ValueError(f"an encoder of {eighths} eighths has no channels: give at least 1")
+        self.widths = EncoderWidths(_HALF * eighths, _QUARTER * eighths, _DEEP * eighths)
+        self.stem = _Cell(3, _STEM * eighths, 3, stride=2)
         blocks = []
-        given = _STEM
-        for expansion, made, count, stride in _STAGES:
+        given = _STEM * eighths
+        for expansion, share, count, stride in _STAGES:
+            made = share * eighths
             for index in range(count):
                 blocks.append(_InvertedResidual(given, made, expansion, 1 if index else stride))
                 given = made
         self.blocks = nn.ModuleList(blocks)
-        self.widen = _Cell(given, DEEP_WIDTH, 1)
+        self.widen = _Cell(given, self.widths.deep, 1)
 
     def forward(self, photo: Tensor) -> EncoderFeatures:
         """Encode photos.

@@ -16,17 +16,18 @@ from torch.nn import functional
 from lightning_modules.networks.blocks import instance_normalization
 from lightning_modules.networks.frozen.frozen_network import FrozenNetwork
 from lightning_modules.networks.frozen.mobilenet_v2 import (
-    DEEP_WIDTH,
-    HALF_WIDTH,
-    QUARTER_WIDTH,
+    PUBLISHED_EIGHTHS,
     REDUCTION,
     EncoderFeatures,
+    EncoderWidths,
     MobileNetV2,
 )
 
+PUBLISHED_WIDTH: Final = 32
+"""Channels between the branches, as published."""
+
 _PHOTO: Final = 3
-_WIDTH: Final = 32  # channels between the branches
-_SEMANTIC_WIDTH: Final = 96  # at 1/16
+_SEMANTIC_SHARE: Final = 3  # as many times the width at 1/16: 96 channels
 _GATE_REDUCTION: Final = 4
 
 
@@ -86,12 +87,12 @@ class _Gate(nn.Module):
 class _SemanticBranch(nn.Module):
     """The deepest features, gated and brought to 32 channels at 1/8; ``head`` makes a map at 1/16 of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: EncoderWidths, width: int) -> None:
         super().__init__()
-        self.gate = _Gate(DEEP_WIDTH)
-        self.at_sixteenth = _Cell(DEEP_WIDTH, _SEMANTIC_WIDTH, 5)
-        self.at_eighth = _Cell(_SEMANTIC_WIDTH, _WIDTH, 5)
-        self.head = _Cell(_WIDTH, 1, 3, stride=2, linear=True)
+        self.gate = _Gate(given.deep)
+        self.at_sixteenth = _Cell(given.deep, _SEMANTIC_SHARE * width, 5)
+        self.at_eighth = _Cell(_SEMANTIC_SHARE * width, width, 5)
+        self.head = _Cell(width, 1, 3, stride=2, linear=True)
 
     def forward(self, features: EncoderFeatures) -> Tensor:
         x = self.at_sixteenth(_resized(self.gate(features.deep), 2))
@@ -101,22 +102,22 @@ class _SemanticBranch(nn.Module):
 class _DetailBranch(nn.Module):
     """Photo, early features and semantics at 1/4, then at 1/2: 32 channels; ``head`` makes a map of H x W of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: EncoderWidths, width: int) -> None:
         super().__init__()
-        self.from_half = _Cell(HALF_WIDTH, _WIDTH, 1)
-        self.half_to_quarter = _Cell(_PHOTO + _WIDTH, _WIDTH, 3, stride=2)
-        self.from_quarter = _Cell(QUARTER_WIDTH, _WIDTH, 1)
-        self.both = _Cell(2 * _WIDTH, 2 * _WIDTH, 3)
+        self.from_half = _Cell(given.half, width, 1)
+        self.half_to_quarter = _Cell(_PHOTO + width, width, 3, stride=2)
+        self.from_quarter = _Cell(given.quarter, width, 1)
+        self.both = _Cell(2 * width, 2 * width, 3)
         self.at_quarter = nn.Sequential(
-            _Cell(3 * _WIDTH + _PHOTO, 2 * _WIDTH, 3), _Cell(2 * _WIDTH, 2 * _WIDTH, 3), _Cell(2 * _WIDTH, _WIDTH, 3)
+            _Cell(3 * width + _PHOTO, 2 * width, 3), _Cell(2 * width, 2 * width, 3), _Cell(2 * width, width, 3)
         )
         self.at_half = nn.Sequential(
-            _Cell(2 * _WIDTH, 2 * _WIDTH, 3),
-            _Cell(2 * _WIDTH, _WIDTH, 3),
-            _Cell(_WIDTH, _WIDTH, 3),
-            _Cell(_WIDTH, _WIDTH, 3),
+            _Cell(2 * width, 2 * width, 3),
+            _Cell(2 * width, width, 3),
+            _Cell(width, width, 3),
+            _Cell(width, width, 3),
         )
-        self.head = nn.Sequential(_Cell(_WIDTH + _PHOTO, _WIDTH, 3), _Cell(_WIDTH, 1, 1, linear=True))
+        self.head = nn.Sequential(_Cell(width + _PHOTO, width, 3), _Cell(width, 1, 1, linear=True))
 
     def forward(self, photo: Tensor, features: EncoderFeatures, semantics: Tensor) -> Tensor:
         half = self.from_half(features.half)
@@ -129,11 +130,11 @@ class _DetailBranch(nn.Module):
 class _FusionBranch(nn.Module):
     """Logits of the matte from semantics at 1/8, details at 1/2 and the photo."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.at_quarter = _Cell(_WIDTH, _WIDTH, 5)
-        self.at_half = _Cell(2 * _WIDTH, _WIDTH, 3)
-        self.at_full = nn.Sequential(_Cell(_WIDTH + _PHOTO, _WIDTH // 2, 3), _Cell(_WIDTH // 2, 1, 1, linear=True))
+        self.at_quarter = _Cell(width, width, 5)
+        self.at_half = _Cell(2 * width, width, 3)
+        self.at_full = nn.Sequential(_Cell(width + _PHOTO, width // 2, 3), _Cell(width // 2, 1, 1, linear=True))
 
     def forward(self, photo: Tensor, semantics: Tensor, details: Tensor) -> Tensor:
         x = _resized(self.at_quarter(_resized(semantics, 2)), 2)
@@ -142,18 +143,28 @@ class _FusionBranch(nn.Module):
 
 
 class MODNet(FrozenNetwork):
-    """The matte of a photo; 6,487,075 parameters, those of the two maps asked for in training among them.
+    """The matte of a photo; 6,487,075 parameters as published, those of the two maps for training among them.
 
     Args:
         trainable: see :class:`FrozenNetwork`.
+        width: channels between the branches, a multiple of 4; published 32.
+        encoder_eighths: eighths of the encoder's published numbers of channels; published 8.
+
+    Raises:
+        ValueError: if a number is out of its range.
     """
 
-    def __init__(self, *, trainable: bool = False) -> None:
+    def __init__(
+        self, *, trainable: bool = False, width: int = PUBLISHED_WIDTH, encoder_eighths: int = PUBLISHED_EIGHTHS
+    ) -> None:
         super().__init__(trainable=trainable)
-        self.backbone = MobileNetV2()
-        self.semantic = _SemanticBranch()
-        self.detail = _DetailBranch()
-        self.fusion = _FusionBranch()
+        if width < 4 or width % 4:
+            raise ValueError(f"the width is {width}: give a multiple of 4, for example {PUBLISHED_WIDTH}")
+        self.arguments = {"width": width, "encoder_eighths": encoder_eighths}
+        self.backbone = MobileNetV2(encoder_eighths)
+        self.semantic = _SemanticBranch(self.backbone.widths, width)
+        self.detail = _DetailBranch(self.backbone.widths, width)
+        self.fusion = _FusionBranch(width)
         self.settle()
 
     def forward(self, photo: Tensor) -> Tensor:
