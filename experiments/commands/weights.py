@@ -1,4 +1,4 @@
-"""``inkspeak weights``: every known weight file, and whether it is intact; import of published and export of trained."""
+"""``inkspeak weights``: every known weight file, and whether it is intact; import and export."""
 
 from __future__ import annotations
 

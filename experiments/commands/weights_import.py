@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.progress import make_progress
 from experiments.tables import as_json, readable_size, text_table
 from lightning_modules.errors import ConfigError
-from lightning_modules.weights.weight_sets import OFFICIAL, WeightSet, set_folder
+from lightning_modules.weights.weight_sets import OFFICIAL, SetMember, WeightSet, set_folder
 
 if TYPE_CHECKING:
     from lightning_modules.weights.import_published import ImportReport
@@ -78,7 +78,7 @@ def report_facts(report: ImportReport) -> dict[str, Any]:
         "imported": report.imported,
         "kept": report.kept,
         "members": [dataclasses.asdict(member) for member in report.weights.members],
-        "missing": {role: without for role, without in missing_roles(report.weights)},
+        "missing": dict(missing_roles(report.weights)),
         "choices": report.choices,
         "remarks": report.remarks,
         "refused": [str(error) for error in report.refused],
@@ -93,8 +93,7 @@ def report_text(report: ImportReport) -> str:
     lines += report.remarks
     if report.skipped:
         lines.append(f"{report.skipped} other files hold no weights and were passed over")
-    members = report.weights.members
-    if members:
+    if report.weights.members:
         rows = [
             (
                 member.role,
@@ -103,7 +102,7 @@ def report_text(report: ImportReport) -> str:
                 readable_size(member.size),
                 member.source_file,
             )
-            for member in members
+            for member in in_order(report.weights)
         ]
         lines += ["", text_table([("role", "", "kind", "size", "from"), *rows])]
     missing = missing_roles(report.weights)
@@ -115,6 +114,14 @@ def report_text(report: ImportReport) -> str:
     else:
         lines += ["", "nothing was imported"]
     return "\n".join(lines).strip("\n")
+
+
+def in_order(weights: WeightSet) -> list[SetMember]:
+    """The files of a set in the order of the table of roles."""
+    from lightning_modules.weights.published_roles import ROLES
+
+    order = {role.name: place for place, role in enumerate(ROLES)}
+    return sorted(weights.members, key=lambda member: (order.get(member.role, len(order)), member.role))
 
 
 def missing_roles(weights: WeightSet) -> list[tuple[str, str]]:

@@ -1,8 +1,9 @@
 """Bare pickles of tensors by name, read by a reader that can build tensors and nothing else (reference stage1 §4, §13).
 
 The published table of training speakers is such a file: written by ``pickle`` and not by ``torch.save``, so that
-``weights_only=True`` does not read it. A pickle names the functions that rebuild its objects. Here those of a tensor are
-known by name, the bytes of its numbers go through torch's own restricted reader, and any other name ends the reading.
+``weights_only=True`` does not read it. A pickle names the functions that rebuild its objects. Here those of a tensor
+are known by name, the bytes of its numbers go through torch's own restricted reader, and any other name ends the
+reading.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The published tables of stage 1, which are no networks: statistics of features, and embeddings of speakers.
 
-Two of them lie as text beside the published code, one as a pickle beside its checkpoints (reference stage1 §3, §3.1, §4).
+Two of them lie as text beside the published code, one as a pickle beside its checkpoints (reference stage1 §3, §4).
 They are recognised by what they hold. In a set each is a safetensors file of its own.
 """
 
