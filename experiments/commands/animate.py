@@ -33,8 +33,10 @@ from lightning_modules.pipeline.animation_job import (
     Look,
     MatteSource,
     MotionGains,
+    OrderOfWork,
     RendererName,
 )
+from lightning_modules.weights.weight_sets import weights_named
 
 _OUTPUT, _DRAWING, _FACE, _MOTION, _MACHINE = "output", "drawing", "face", "motion", "machine"
 OPTIONS = {
@@ -44,7 +46,8 @@ OPTIONS = {
     "frames": Option(metavar="DIR", group=_OUTPUT),
     "contact_sheet": Option(metavar="PATH", group=_OUTPUT, bare="auto"),
     "landmarks_file": Option(metavar="FILE", group=_FACE),
-    "weights": Option(metavar="FILE", group=_DRAWING),
+    "weights": Option(metavar="SET|FILE", group=_DRAWING),
+    "compat": Option(group=_DRAWING),
     "flow_weights": Option(metavar="FILE", group=_DRAWING),
     **dict.fromkeys(("overwrite", "side_by_side", "paste_back", "fps"), Option(group=_OUTPUT)),
     **dict.fromkeys(("size", "look", "renderer"), Option(group=_DRAWING)),
@@ -70,12 +73,13 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
     fps: float = 25.0,
     size: int = 256,
     look: Look = AnimationJob.look,
-    renderer: RendererName = "warp",
-    weights: Path | None = None,
+    renderer: RendererName | None = None,
+    weights: str | None = None,
+    compat: OrderOfWork | None = None,
     flow_weights: Path | None = None,
     landmarks: LandmarkSource = "mediapipe",
     landmarks_file: Path | None = None,
-    matte: MatteSource = "selfie",
+    matte: MatteSource | None = None,
     face: Literal["largest"] | int = "largest",
     driver: DriverName = "auto",
     driver_weights: Path | None = None,
@@ -109,12 +113,14 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
         fps: frames per second, 1 to 120
         size: side of the square drawing in pixels, a multiple of 8 from 128 to 2048
         look: how lines and masses are drawn
-        renderer: who draws the moving frames, the warp of the static drawing or a trained generator
-        weights: the trained generator (see inkspeak weights export), with --renderer gan; none ships with inkspeak yet
+        renderer: the warp of the static drawing or a trained generator (default: gan with --weights, else warp)
+        weights: a set of imported weights, such as official (see inkspeak weights import), or the file of a generator
+            (see inkspeak weights export); none ships with inkspeak yet
+        compat: official is the published order of work around the networks of a set, flaws included
         flow_weights: the flow regression that this generator was trained with, if it was
         landmarks: who finds the face and its 68 landmarks
         landmarks_file: your own 68 landmarks, with --landmarks file; for paintings and the like
-        matte: who separates the person from the background
+        matte: who separates the person from the background (default: the network of the set of --weights, else selfie)
         face: which of several faces, the largest or a number counted from the left
         driver: who moves the face, a trained model or the loudness of the voice; auto takes the model if there is one
         driver_weights: a speech-to-landmark model of your own (see inkspeak weights export), instead of the starter
@@ -142,7 +148,9 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
         inkspeak animate me.jpg hello.wav --size 512 --look ink --contact-sheet
         inkspeak animate photos/ "speeches/*.mp3" -o out/
         inkspeak animate --video clip.mp4 -o drawn.mp4 --paste-back
+        inkspeak animate me.jpg hello.wav --weights official --compat official
     """
+    loaded = None if weights is None else weights_named(weights)
     progress = make_progress(quiet=quiet)
     pairs, notes = find_pairs(inputs, video)
     plans = plan_outputs(pairs, output, frames, contact_sheet)
@@ -158,8 +166,9 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
             size=size,
             fps=fps,
             look=look,
-            renderer=renderer,
-            weights=weights,
+            renderer=renderer or ("warp" if loaded is None else "gan"),
+            weights=loaded,
+            compat=compat,
             flow_weights=flow_weights,
             landmarks=landmarks,
             landmarks_file=landmarks_file,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from lightning_modules.errors import ConfigError
+from lightning_modules.weights.weight_sets import is_set_folder
 
 Look = Literal["pencil", "ink"]
 RendererName = Literal["warp", "gan"]
@@ -21,11 +22,16 @@ MatteSource = Literal["selfie", "none"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 DriverName = Literal["auto", "trained", "envelope"]
 DriverPreset = Literal["default", "paper"]
+OrderOfWork = Literal["official"]
 
 
 def _require(holds: object, found: str, remedy: str) -> None:
     if not holds:
         raise ConfigError(found, remedy)
+
+
+def _lies_in_a_set(weights: Path) -> bool:
+    return any(map(is_set_folder, (weights, weights.parent)))
 
 
 def _is_face_choice(value: object) -> bool:
@@ -78,11 +84,14 @@ class AnimationJob:
         fps: frames per second of the output, from 1 to 120.
         look: the drawing's look, a name of ``drawing.drawer.make_drawer``.
         renderer: who draws the moving frames: the landmark warp of the static drawing, or a trained generator.
-        weights: the generator that was trained, with ``renderer="gan"`` and only then.
+        weights: the generator that was trained, with ``renderer="gan"`` and only then; or the folder of an imported set
+            of weights, or a generator in it: then the set's networks make the static drawing, the matte and the motion
+            too, as far as it has them.
+        compat: ``"official"``: the published order of work around the networks of a set, flaws included; 256 pixels.
         flow_weights: the flow regression that the generator was trained with, if it was; with ``renderer="gan"`` only.
         landmarks: who finds the face and its 68 landmarks.
         landmarks_file: the landmarks themselves, with ``landmarks="file"`` and only then.
-        matte: who separates the person from the background.
+        matte: who separates the person from the background; None: the network of the set, or else ``"selfie"``.
         face: which face, ``"largest"`` or its number counted from the left, starting at 1.
         paste_back: put the moving square back into the whole photo instead of showing the square alone.
         frames: also write every frame as a PNG into this folder.
@@ -100,7 +109,7 @@ class AnimationJob:
 
     Raises:
         ConfigError: a value is out of range, or ``landmarks`` and ``landmarks_file``, or ``renderer`` and ``weights``,
-            contradict each other.
+            contradict each other, or ``compat`` is given with what the published system cannot do.
     """
 
     photo: Path
@@ -112,10 +121,11 @@ class AnimationJob:
     look: Look = "ink"
     renderer: RendererName = "warp"
     weights: Path | None = None
+    compat: OrderOfWork | None = None
     flow_weights: Path | None = None
     landmarks: LandmarkSource = "mediapipe"
     landmarks_file: Path | None = None
-    matte: MatteSource = "selfie"
+    matte: MatteSource | None = None
     face: Literal["largest"] | int = "largest"
     paste_back: bool = False
     frames: Path | None = None
@@ -160,9 +170,15 @@ class AnimationJob:
             )
         else:
             _require(
-                self.weights is None and self.flow_weights is None,
+                (self.weights is None or _lies_in_a_set(self.weights)) and self.flow_weights is None,
                 f"weights are given, but the renderer '{self.renderer}' reads none",
                 "add --renderer gan, or leave the weights out",
+            )
+        if self.compat is not None:
+            _require(
+                self.renderer == "gan" and self.size == 256 and not self.paste_back,
+                "the published order of work draws squares of 256 pixels with a generator, and nothing else",
+                "leave out --size, --renderer and --paste-back, or --compat",
             )
         if self.landmarks == "file":
             _require(
