@@ -28,9 +28,17 @@ def _storage(data: bytes) -> Any:
     return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
 
 
+def _bytes(text: str, encoding: str) -> bytes:
+    """Pickles of protocol 2 write bytes as a text in this one encoding."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it asks for the encoding {encoding}")
+    return text.encode("latin1")
+
+
 _KNOWN: Final[dict[tuple[str, str], Any]] = {
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor_v2,
     ("torch.storage", "_load_from_bytes"): _storage,
+    ("_codecs", "encode"): _bytes,
     ("collections", "OrderedDict"): collections.OrderedDict,
 }
 

@@ -17,7 +17,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "patch_discriminator": {"width": 4},
     "static_drawing_generator": {"width": 8, "styles": 3},
     "inverse_generator": {"width": 4},
-    "style_discriminator": {"width": 4, "side": 32},
+    "style_discriminator": {"width": 4, "side": 64},
     "edge_detector": {"width": 4},
     "flow_regression": {"width": 4, "widest": 16},
     "autovc": {"width": 16, "neck": 4, "decoder_width": 8},
