@@ -1,55 +1,80 @@
-"""A static drawer that is a network: d_s as the published system makes it (auxiliary, sections 1.1 and 1.5)."""
+"""A static drawer that is a network: d_s as the published system makes it (auxiliary, sections 1.1, 1.5 and 8)."""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from lightning_modules.networks.static_drawing_generator import SIZE_MULTIPLE, StaticDrawingGenerator
+from lightning_modules.networks.static_drawing_generator import StaticDrawingGenerator
 
 Manner = Literal["default", "published"]
 
-TRAINED_SIDE: Final = 512
-"""Side in pixels of the pictures that the published network was trained on."""
-
 PUBLISHED_SIDE: Final = 256
-"""Side to which the published animation reduces a photo before it enlarges it again."""
+"""Side in pixels to which the published animation reduces a photo before anything else."""
 
 PUBLISHED_STYLE: Final = (0.0, 1.0, 0.0)
+"""The style of the static drawing network that the published animation uses."""
+
+_SIZE_MULTIPLE: Final = 16  # goes into both networks
+
+
+class InStyle(nn.Module):
+    """A static drawing network in one of its styles: photos in, drawings out.
+
+    Args:
+        network: the network.
+        style: shares of its styles.
+    """
+
+    style: Tensor
+
+    def __init__(self, network: StaticDrawingGenerator, style: tuple[float, ...] = PUBLISHED_STYLE) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("style", torch.tensor([style]), persistent=False)
+
+    def forward(self, photo: Tensor) -> Tensor:
+        """Draw (B, 3, H, W) in [-1, 1] as (B, C, H, W) in [-1, 1]."""
+        return cast("Tensor", self.network(photo, self.style))
 
 
 class NetworkDrawer:
-    """Draws photos with a static drawing network, in one of its styles.
+    """Draws photos with a network that takes the photo alone.
 
     Args:
-        network: the network; set to eval mode and moved to the device of what it draws.
-        identity: what tells these weights from others, such as a sha256.
-        style: shares of the network's styles; the published animation uses the second alone.
-        manner: ``"default"``: the photo is brought to a shorter side of 512 pixels, at which the network was trained.
-            ``"published"``: it is reduced to 256 x 256 first, in 8 bits, and enlarged from that.
+        network: photos (B, 3, H, W) in [-1, 1] to drawings (B, channels, H, W) in [-1, 1]; set to eval mode and moved
+            to the device of what it draws.
+        identity: what tells this network from others, such as a sha256 and a style.
+        channels: of the drawings.
+        side: shorter side of the pictures that it learned from, pixels.
+        paints_white: it learned from people on white, so that the photo's background is painted white with the matte.
+        manner: ``"default"``: the photo is brought to the side that the network learned from. ``"published"``: it is
+            reduced to 256 x 256 in 8 bits first, enlarged from that if need be, and never painted.
     """
 
     name = "network"
 
     def __init__(
         self,
-        network: StaticDrawingGenerator,
+        network: nn.Module,
         identity: str,
         *,
-        style: tuple[float, ...] = PUBLISHED_STYLE,
+        channels: int = 1,
+        side: int = 512,
+        paints_white: bool = False,
         manner: Manner = "default",
     ) -> None:
         self.network = network.eval().requires_grad_(requires_grad=False)
-        self.channels = int(network.arguments["output_channels"])
-        self.identity, self.style, self.manner = identity, style, manner
+        self.identity, self.channels, self.side = identity, channels, side
+        self.paints_white, self.manner = paints_white, manner
 
     def settings(self) -> dict[str, str | int | float]:
-        """Weights, style and manner, and an edition, which rises when a photo comes out otherwise."""
-        style = ",".join(f"{share:g}" for share in self.style)
-        return {"method": "network", "edition": 1, "weights": self.identity, "style": style, "manner": self.manner}
+        """The network and the manner, and an edition, which rises when a photo comes out otherwise."""
+        facts: dict[str, str | int | float] = {"method": "network", "edition": 1, "network": self.identity}
+        return facts | {"side": self.side, "white": int(self.paints_white), "manner": self.manner}
 
     @torch.no_grad()
     def draw(self, photo: Tensor, *, landmarks: Tensor | None = None, matte: Tensor | None = None) -> Tensor:
@@ -58,7 +83,7 @@ class NetworkDrawer:
         Args:
             photo: (B, 3, H, W) in [0, 1], sides of at least 32 pixels.
             landmarks: not looked at.
-            matte: not looked at.
+            matte: (B, 1, H, W) in [0, 1], 1 = person; looked at where the background is painted white.
 
         Returns:
             (B, channels, H, W) float32 in [0, 1], 1 = white paper.
@@ -67,23 +92,22 @@ class NetworkDrawer:
         picture = photo.float()
         if self.manner == "published":
             reduced = functional.interpolate(picture, size=(PUBLISHED_SIDE, PUBLISHED_SIDE), mode="area")
-            picture = _bilinear((reduced * 255.0).round() / 255.0, (TRAINED_SIDE, TRAINED_SIDE))
+            picture = _resized((reduced * 255.0).round() / 255.0, (self.side, self.side))
         else:
-            scale = TRAINED_SIDE / min(height, width)
-            # A whole number of the network's steps on each side.
-            size = (_whole(height * scale), _whole(width * scale))
-            picture = _bilinear(picture, size)
-        device = photo.device
-        style = torch.tensor([self.style], device=device)
-        drawing: Tensor = self.network.to(device)(picture * 2.0 - 1.0, style)
-        return _bilinear((drawing.float() + 1.0) / 2.0, (height, width)).clamp(0.0, 1.0)
+            if self.paints_white and matte is not None:
+                picture = picture * matte + (1.0 - matte)
+            scale = self.side / min(height, width)
+            picture = _resized(picture, (_whole(height * scale), _whole(width * scale)))
+        drawing: Tensor = self.network.to(photo.device)(picture * 2.0 - 1.0)
+        return _resized((drawing.float() + 1.0) / 2.0, (height, width)).clamp(0.0, 1.0)
 
 
 def _whole(side: float) -> int:
-    return round(side / SIZE_MULTIPLE) * SIZE_MULTIPLE
+    """A whole number of the networks' steps."""
+    return max(round(side / _SIZE_MULTIPLE), 1) * _SIZE_MULTIPLE
 
 
-def _bilinear(picture: Tensor, size: tuple[int, int]) -> Tensor:
+def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(picture.shape[-2:]) == size:
         return picture
     smaller = size[0] < picture.shape[-2]

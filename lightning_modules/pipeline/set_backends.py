@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from lightning_modules.drawing.drawer import StaticDrawer
-from lightning_modules.drawing.network_drawer import NetworkDrawer
-from lightning_modules.errors import WeightsError
+from lightning_modules.drawing.network_drawer import PUBLISHED_STYLE, InStyle, Manner, NetworkDrawer
 from lightning_modules.networks.frozen.modnet import MODNet
 from lightning_modules.networks.static_drawing_generator import StaticDrawingGenerator
 from lightning_modules.pipeline.landmark_driver_choice import Driver, make_driver
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
     from lightning_modules.weights.weight_sets import WeightSet
 
 
+CARTOON_SIDE: Final = 256
+"""Side in pixels of the pictures that the published cartoon network learned from: people on white."""
+
+
 def set_matter(plan: WeightPlan, compat: str | None) -> NetworkMatter:
     """The matting network of a set.
 
@@ -35,19 +38,20 @@ def set_matter(plan: WeightPlan, compat: str | None) -> NetworkMatter:
 
 
 def set_drawer(plan: WeightPlan, compat: str | None) -> StaticDrawer:
-    """The static drawing network of a set.
+    """The network of a set that makes its static drawings, or its static cartoons.
 
     Raises:
-        WeightsError: its file cannot be used, or holds a network that draws in no way known here.
+        WeightsError: its file cannot be used.
     """
     weights = _set(plan)
-    role = next(member.role for member in weights.members if weights.folder / member.file == plan.static)
-    network = set_network(weights, role)
-    if not isinstance(network, StaticDrawingGenerator):
-        found = f"the {role} of the set is a {type(network).__name__}, which this version cannot draw with"
-        raise WeightsError(found, "update inkspeak, or animate with the drawing generator", plan.static)
-    manner = "published" if compat == "official" else "default"
-    return NetworkDrawer(network, plan.sha256(plan.static), manner=manner)
+    member = next(one for one in weights.members if weights.folder / one.file == plan.static)
+    network = set_network(weights, member.role)
+    manner: Manner = "published" if compat == "official" else "default"
+    if isinstance(network, StaticDrawingGenerator):
+        style = " ".join(f"{share:g}" for share in PUBLISHED_STYLE)
+        channels = int(network.arguments["output_channels"])
+        return NetworkDrawer(InStyle(network), f"{member.sha256} style {style}", channels=channels, manner=manner)
+    return NetworkDrawer(network, member.sha256, channels=3, side=CARTOON_SIDE, paints_white=True, manner=manner)
 
 
 def set_driver(plan: WeightPlan, job: AnimationJob, once: Callable[..., Any]) -> tuple[Driver, tuple[str, ...]]:

@@ -114,7 +114,9 @@ def import_published(
     except BaseException:
         _forget(folder, written, old.values())
         raise
-    if written:
+    if not written:
+        _forget(folder, written, old.values())
+    else:
         report.imported = [member.role for member in written]
         report.kept = [role for role in old if role not in report.imported]
         try:
@@ -175,7 +177,8 @@ def _roles(path: Path, held: Found, report: ImportReport) -> list[PublishedRole]
     roles = [] if held.table is None else [role_of(held.table[0], {})]
     for network in held.networks:
         if network.kind in NETWORKS and network.kind not in NOT_KEPT:
-            roles.append(role_of(network.kind, network.sizes))
+            role = role_of(network.kind, network.sizes)
+            roles += [] if role in roles else [role]
         else:
             why = NOT_KEPT.get(network.kind, "this version cannot keep it")
             report.remarks.append(f"{path}: a {network.kind.replace('_', ' ')}, left out ({why})")

@@ -62,6 +62,11 @@ def test_several_networks_of_a_file_are_found_and_what_is_foreign_is_passed_over
     assert miss is None
 
 
+def test_of_two_of_a_kind_the_one_under_a_published_name_comes_first():
+    both = {name: random_state("inverse_generator", full=False) for name in ("genB2A", "genA2B")}
+    assert [one.entry for one in recognise(both)[0]] == ["genA2B", "genB2A"]
+
+
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
