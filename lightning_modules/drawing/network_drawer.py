@@ -99,7 +99,11 @@ class NetworkDrawer:
             scale = self.side / min(height, width)
             picture = _resized(picture, (_whole(height * scale), _whole(width * scale)))
         drawing: Tensor = self.network.to(photo.device)(picture * 2.0 - 1.0)
-        return _resized((drawing.float() + 1.0) / 2.0, (height, width)).clamp(0.0, 1.0)
+        drawn = ((drawing.float() + 1.0) / 2.0).clamp(0.0, 1.0)
+        if self.manner == "published" and self.side < height:
+            # Reduced to the network's side again, these are its own numbers.
+            return functional.interpolate(drawn, size=(height, width), mode="nearest-exact")
+        return _resized(drawn, (height, width))
 
 
 def _whole(side: float) -> int:

@@ -15,7 +15,8 @@ from lightning_modules.errors import ConfigError, OutputError
 from lightning_modules.export.generator_file import load_generator
 from lightning_modules.export.network_file import NETWORKS, load_network
 from lightning_modules.portrait_gan_inputs import InputRecipe
-from lightning_modules.weights import from_published, import_published as module
+from lightning_modules.weights import from_published
+from lightning_modules.weights import import_published as module
 from lightning_modules.weights.import_published import import_published
 from lightning_modules.weights.published import PUBLISHED
 from lightning_modules.weights.published_roles import NOT_KEPT, ROLES
@@ -188,7 +189,7 @@ def wrong_files(folder: Path) -> dict[str, str]:
     return {
         "half.pth": "damaged",
         "old_half.pth": "damaged",
-        "wrong.pth": r"it looks like a mobilefacenet, but 'conv1.conv.weight' is (32, 3, 3, 3) instead of (64, 3, 3, 3)",
+        "wrong.pth": "it looks like a mobilefacenet, but 'conv1.conv.weight' is (32, 3, 3, 3) instead of (64, 3, 3, 3)",
         "nan.pth": "it is a portrait_generator, but 'model3.7.bias' is not finite",
         "foreign.pth": "it holds 'encoder.weight', 'decoder.weight', which no published network has",
         "list.pt": "it holds a list",
