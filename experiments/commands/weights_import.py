@@ -18,7 +18,7 @@ def import_weights(
     folders: list[Path],
     *,
     name: str = OFFICIAL,
-    pick: list[str] | None = None,
+    pick: list[str] = [],  # noqa: B006 - never changed
     json: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -48,7 +48,7 @@ def import_weights(
     """
     if not folders:
         raise ConfigError("no folder is given", "name that of the published checkpoints")
-    folder, picks = set_folder(name), dict(map(_picked, pick or []))
+    folder, picks = set_folder(name), dict(map(_picked, pick))
     progress = make_progress(quiet=quiet)
     from lightning_modules.weights.import_published import import_published
 

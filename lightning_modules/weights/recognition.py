@@ -64,7 +64,8 @@ def recognise(held: Mapping[str, Any]) -> tuple[list[Recognised], NearMiss | Non
         held: what was read: a state_dict, or one or more of them under names, beside anything else.
 
     Returns:
-        The networks, those under names known from published files first, else in the order of the file; and where there is none, what one of them is like.
+        The networks, those under names known from published files first, else in the order of the file; and where there
+        is none, what one of them is like.
     """
     found: list[Recognised] = []
     missed: list[NearMiss] = []
@@ -75,7 +76,7 @@ def recognise(held: Mapping[str, Any]) -> tuple[list[Recognised], NearMiss | Non
             found.append(Recognised(kind, sizes or {}, state, entry))
         elif (miss := _nearest(state)) is not None:
             missed.append(miss)
-    # Where a file has a network and its like for the way back, the one under a name known from published files is meant.
+    # Where a file has a network and its like for the way back, the one under a published name is meant.
     found.sort(key=lambda one: one.entry not in WRAPPERS)
     return found, None if found else max(missed, key=lambda miss: miss.likeness, default=None)
 

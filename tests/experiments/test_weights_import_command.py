@@ -32,7 +32,7 @@ def test_a_folder_is_imported_and_told_as_a_table(published, capsys):
     assert "1 other files hold no weights" in shown
     assert "missing" in rows
     assert "the starter model moves the face" in shown
-    assert "animate --renderer gan refuses" not in " ".join(rows.get("drawing_generator", []))
+    assert " ".join(rows["matte"]) == "the default matte is taken (--matte)"
     assert f"the set 'official' is in {set_folder('official')}" in shown
     assert "--weights official --compat official" in shown
     assert {member.role for member in read_set(set_folder("official")).members} == ROLES
