@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lightning_modules.audio.loading import Speech
+    from lightning_modules.audio.speaker_embedding import Manner
     from lightning_modules.audio.track import LandmarkTrack
     from lightning_modules.export.landmark_model_file import LandmarkModel
     from lightning_modules.pipeline.animation_job import DriverName, DriverPreset, MotionGains
@@ -94,7 +95,7 @@ def make_driver(
     strengths = DriverGains(mouth_y=chosen.pop("jaw"), mouth_x=chosen.pop("lips"), **chosen)
     content = None if speech is None else speech.content
     if preset == "paper":
-        embedding = "published" if speech is None else speech.embedding
+        embedding: Manner = "published" if speech is None else speech.embedding
         return PublishedLandmarkDriver(model, seed, strengths, content, embedding)
     return LandmarkDriver(model, seed, strengths, content)
 

@@ -18,7 +18,7 @@ from lightning_modules.weights import published_roles as roles
 from lightning_modules.weights.set_networks import set_network
 
 if TYPE_CHECKING:
-    from lightning_modules.pipeline.animation_job import AnimationJob
+    from lightning_modules.pipeline.animation_job import AnimationJob, DriverPreset
     from lightning_modules.pipeline.weight_plan import WeightPlan
     from lightning_modules.weights.weight_sets import WeightSet
 
@@ -70,7 +70,7 @@ def set_driver(plan: WeightPlan, job: AnimationJob, once: Callable[..., Any]) ->
     as_published = job.compat == "official" or job.driver_preset == "paper"
     key = ("speech", weights.folder, as_published)
     speech: PublishedSpeech = once(key, published_speech, weights, published_order=as_published)
-    preset = "paper" if as_published else "default"
+    preset: DriverPreset = "paper" if as_published else "default"
     driver = make_driver(None, preset=preset, seed=job.seed, gains=job.gains, speech=speech)
     notes = [f"driver: trained (the networks of the set '{weights.name}', preset {preset})", *speech.notes]
     if job.compat is not None and isinstance(driver, PublishedLandmarkDriver):
