@@ -31,7 +31,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("demo", "experiments.commands.demo", "animate the portrait and the sentence that come along", MAKE),
     CommandEntry("landmarks", "experiments.commands.landmarks", "turn speech into the motion of 68 landmarks", MAKE),
     CommandEntry("prepare", "experiments.commands.prepare", "work out faces, mattes and drawings of a data set", MAKE),
-    CommandEntry("weights", "experiments.commands.weights", "list, verify and export files of weights", LOOK_AFTER),
+    CommandEntry("weights", "experiments.commands.weights", "list, verify, import and export weights", LOOK_AFTER),
     CommandEntry("doctor", "experiments.commands.doctor", "check this installation and say what to do", LOOK_AFTER),
     CommandEntry("benchmark", "experiments.commands.benchmark", "measure speed and memory here, as JSON", LOOK_AFTER),
     CommandEntry(

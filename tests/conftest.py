@@ -107,16 +107,18 @@ def two_ranks() -> Callable[..., None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Fixtures that live longer than a test must not write into the user's cache either."""
+    """Fixtures that live longer than a test must not write into the user's folders either."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INKSPEAK_CACHE", str(tmp_path_factory.mktemp("session-cache")))
+        patch.setenv("INKSPEAK_WEIGHTS", str(tmp_path_factory.mktemp("session-weights")))
         yield
 
 
 @pytest.fixture(autouse=True)
 def _same_every_time(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """An empty cache, seeded generators and one torch thread (torch is not imported for a test without it)."""
+    """An empty cache, no imported weights, seeded generators and one torch thread (torch is not imported for it)."""
     monkeypatch.setenv("INKSPEAK_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("INKSPEAK_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002  the generator that libraries use behind our back
     torch = sys.modules.get("torch")

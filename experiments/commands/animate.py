@@ -33,8 +33,10 @@ from lightning_modules.pipeline.animation_job import (
     Look,
     MatteSource,
     MotionGains,
+    OrderOfWork,
     RendererName,
 )
+from lightning_modules.weights.weight_sets import weights_named
 
 _OUTPUT, _DRAWING, _FACE, _MOTION, _MACHINE = "output", "drawing", "face", "motion", "machine"
 OPTIONS = {
@@ -45,7 +47,8 @@ OPTIONS = {
     "contact_sheet": Option(metavar="PATH", group=_OUTPUT, bare="auto"),
     "landmarks_file": Option(metavar="FILE", group=_FACE),
     "matte_weights": Option(metavar="FILE", group=_FACE),
-    "weights": Option(metavar="FILE", group=_DRAWING),
+    "weights": Option(metavar="SET|FILE", group=_DRAWING),
+    "compat": Option(group=_DRAWING),
     "flow_weights": Option(metavar="FILE", group=_DRAWING),
     "drawer_weights": Option(metavar="FILE", group=_DRAWING),
     **dict.fromkeys(("overwrite", "side_by_side", "paste_back", "fps"), Option(group=_OUTPUT)),
@@ -73,12 +76,13 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
     size: int = 256,
     look: Look = AnimationJob.look,
     drawer_weights: Path | None = None,
-    renderer: RendererName = "warp",
-    weights: Path | None = None,
+    renderer: RendererName | None = None,
+    weights: str | None = None,
+    compat: OrderOfWork | None = None,
     flow_weights: Path | None = None,
     landmarks: LandmarkSource = "mediapipe",
     landmarks_file: Path | None = None,
-    matte: MatteSource = "selfie",
+    matte: MatteSource | None = None,
     matte_weights: Path | None = None,
     face: Literal["largest"] | int = "largest",
     driver: DriverName = "auto",
@@ -114,12 +118,15 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
         size: side of the square drawing in pixels, a multiple of 8 from 128 to 2048
         look: pen, pencil, or a cartoon in colour
         drawer_weights: a network that draws the photo instead, e.g. photo2cartoon_weights.pt
-        renderer: who draws the moving frames, the warp of the static drawing or a trained generator
-        weights: the trained generator (see inkspeak weights export), with --renderer gan; none ships with inkspeak yet
+        renderer: the warp of the static drawing or a trained generator (default: gan with --weights, else warp)
+        weights: a set of imported weights, such as official (see inkspeak weights import), or the file of a generator
+            (see inkspeak weights export); none ships with inkspeak yet
+        compat: official is the published order of work around the networks of a set, flaws included
         flow_weights: the flow regression that this generator was trained with, if it was
         landmarks: who finds the face and its 68 landmarks
         landmarks_file: your own 68 landmarks, with --landmarks file; for paintings and the like
-        matte: who separates the person from the background; modnet is a network of your own
+        matte: who separates the person from the background; modnet is a network of your own (default: the network of
+            the set of --weights, else selfie)
         matte_weights: the matting network, with --matte modnet (or modnet-256, which shows it the photo at 256 px)
         face: which of several faces, the largest or a number counted from the left
         driver: who moves the face, a trained model or the loudness of the voice; auto takes the model if there is one
@@ -149,7 +156,9 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
         inkspeak animate me.jpg hello.wav --look cartoon
         inkspeak animate photos/ "speeches/*.mp3" -o out/
         inkspeak animate --video clip.mp4 -o drawn.mp4 --paste-back
+        inkspeak animate me.jpg hello.wav --weights official --compat official
     """
+    loaded = None if weights is None else weights_named(weights)
     progress = make_progress(quiet=quiet)
     pairs, notes = find_pairs(inputs, video)
     plans = plan_outputs(pairs, output, frames, contact_sheet)
@@ -166,8 +175,9 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
             fps=fps,
             look=look,
             drawer_weights=drawer_weights,
-            renderer=renderer,
-            weights=weights,
+            renderer=renderer or ("warp" if loaded is None else "gan"),
+            weights=loaded,
+            compat=compat,
             flow_weights=flow_weights,
             landmarks=landmarks,
             landmarks_file=landmarks_file,

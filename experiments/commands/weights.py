@@ -1,4 +1,4 @@
-"""``inkspeak weights``: every known weight file, and whether it is intact; the export of trained generators."""
+"""``inkspeak weights``: every known weight file, and whether it is intact; import and export."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.commands.weights_import import import_weights
+from experiments.signature_parser import Option
 from experiments.tables import as_json, readable_size, text_table
 from lightning_modules.weights.registry import State, WeightFile, load_manifest, state_of
+from lightning_modules.weights.set_rows import set_rows
 
 if TYPE_CHECKING:
     from lightning_modules.export.generator_file import TrainedGenerator
@@ -19,7 +22,7 @@ def list_weights(*, json: bool = False) -> int:
     """List every known weight file.
 
     For each: what it is for, the file, its size and sha256, its licence and source, whether it is on this machine, and
-    whether a plain animation uses it.
+    whether a plain animation uses it. The files of sets that were imported come last, as SET:ROLE.
 
     Args:
         json: print JSON with every field instead of a table
@@ -31,7 +34,7 @@ def list_weights(*, json: bool = False) -> int:
         inkspeak weights list
         inkspeak weights list --json
     """
-    rows = [(weight, state_of(weight)) for weight in load_manifest()]
+    rows = [(weight, state_of(weight)) for weight in load_manifest()] + set_rows()
     print(as_json([weight_facts(*row) for row in rows]) if json else weights_table(rows))
     return 0
 
@@ -43,18 +46,21 @@ def verify_weights(*, json: bool = False) -> int:
         json: print JSON with every field instead of a table
 
     Returns:
-        0 when all that is needed by default is intact and nothing was changed, else 2.
+        0 when all that is needed by default is intact, and nothing was changed or has gone from a set, else 2.
 
     Example:
         inkspeak weights verify
     """
-    rows = [(weight, state_of(weight, verify=True)) for weight in load_manifest()]
+    rows = [(weight, state_of(weight, verify=True)) for weight in load_manifest()] + set_rows(verify=True)
     if json:
         print(as_json([weight_facts(*row) for row in rows]))
     else:
         here = [row for row in rows if row[1] != "own copy"]
         print(text_table([(state, weight.name, weight.file) for weight, state in here]))
-    broken = any(state == "changed" or (weight.default and state != "intact") for weight, state in rows)
+    broken = any(
+        state == "changed" or ((weight.default or weight.location == "weight-set") and state != "intact")
+        for weight, state in rows
+    )
     return 2 if broken else 0
 
 
@@ -175,8 +181,14 @@ def generator_facts(exported: TrainedGenerator) -> dict[str, Any]:
     }
 
 
-_PLACES = {"package": "in the package {}: ", "torch-hub": "in torch's download folder: ", "own-copy": ""}
-SUBCOMMANDS = {"list": list_weights, "verify": verify_weights, "export": export_weights}
+_PLACES = {
+    "package": "in the package {}: ",
+    "torch-hub": "in torch's download folder: ",
+    "own-copy": "",
+    "weight-set": "in the set {}: ",
+}
+SUBCOMMANDS = {"list": list_weights, "verify": verify_weights, "import": import_weights, "export": export_weights}
+OPTIONS = {"folders": Option(metavar="FOLDER..."), "pick": Option(metavar="ROLE=FILE")}
 
 
 def weight_facts(weight: WeightFile, state: State) -> dict[str, Any]:

@@ -52,8 +52,25 @@ class PublishedFace:
         return pixels
 
 
+def edited_points(pixels: NDArray[np.floating]) -> _Array:
+    """Landmarks as the published system edits them: lips thinned by a pixel, lids widened by two (§11.1, 4).
+
+    Args:
+        pixels: (68, 2 | 3), x right, y down.
+
+    Returns:
+        (68, 2).
+    """
+    points = np.array(pixels, np.float64)[:, :2]
+    points[49:54, 1] += 1.0
+    points[55:60, 1] -= 1.0
+    points[[37, 38, 43, 44], 1] -= 2.0
+    points[[40, 41, 46, 47], 1] += 2.0
+    return points
+
+
 def published_face(pixels: NDArray[np.floating]) -> PublishedFace:
-    """Normalise a face as published (§11.1, 4 and 5): lids widened, lips thinned by a few pixels, then jaw width 1.6.
+    """Normalise a face as published (§11.1, 4 and 5): edited by a few pixels, then scaled to a jaw width of 1.6.
 
     Args:
         pixels: (68, 2 | 3), x right, y down.
@@ -61,11 +78,7 @@ def published_face(pixels: NDArray[np.floating]) -> PublishedFace:
     Raises:
         ValueError: the ends of the jaw lie above each other, as in a profile.
     """
-    points = np.array(pixels, np.float64)[:, :2]
-    points[49:54, 1] += 1.0
-    points[55:60, 1] -= 1.0
-    points[[37, 38, 43, 44], 1] -= 2.0
-    points[[40, 41, 46, 47], 1] += 2.0
+    points = edited_points(pixels)
     width = float(points[16, 0] - points[0, 0])
     if abs(width) < 1e-6:
         raise ValueError("the ends of the jaw lie above each other: the published normalisation needs a frontal face")

@@ -17,16 +17,21 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from lightning_modules.errors import ConfigError, WeightsError
+from lightning_modules.networks.autovc import AutoVC
 from lightning_modules.networks.content_branch import ContentBranch
 from lightning_modules.networks.convolutional_branch import ConvolutionalBranch
+from lightning_modules.networks.frozen.edge_detector import EdgeDetector
 from lightning_modules.networks.frozen.mobilefacenet import MobileFaceNet
 from lightning_modules.networks.frozen.modnet import MODNet
 from lightning_modules.networks.frozen.photo_to_cartoon import PhotoToCartoon
 from lightning_modules.networks.frozen.sphereface import SphereFace
+from lightning_modules.networks.image_translation import ImageTranslation
+from lightning_modules.networks.inverse_generator import InverseGenerator
 from lightning_modules.networks.landmark_flow import LandmarkFlow
 from lightning_modules.networks.portrait_generator import PortraitGenerator
 from lightning_modules.networks.speaker_branch import SpeakerBranch
 from lightning_modules.networks.static_drawing_generator import StaticDrawingGenerator
+from lightning_modules.networks.style_discriminator import StyleDiscriminator
 from lightning_modules.pipeline.atomic_files import atomic_path
 from lightning_modules.weights.checkpoint_file import HEADER, read_weight_file
 
@@ -99,6 +104,18 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
         dict.fromkeys(("features", "hidden", "layers", "embedding", "code", "noise", "width", "heads"), _number)
         | dict.fromkeys(("blocks", "feed_forward", "head_width", "longest"), _number),
     ),
+    "inverse_generator": NetworkKind(InverseGenerator, dict.fromkeys(("width", "blocks", "input_channels"), _number)),
+    "style_discriminator": NetworkKind(
+        StyleDiscriminator, dict.fromkeys(("input_channels", "width", "styles", "side"), _number)
+    ),
+    "edge_detector": NetworkKind(EdgeDetector, {"width": _number}),
+    "autovc": NetworkKind(
+        AutoVC,
+        dict.fromkeys(("bands", "embedding", "pitch_classes", "width", "neck", "decoder_width", "period"), _number),
+    ),
+    "image_translation": NetworkKind(
+        ImageTranslation, dict.fromkeys(("input_channels", "output_channels", "width", "levels"), _number)
+    ),
     "mobilefacenet": NetworkKind(MobileFaceNet),
     "modnet": NetworkKind(MODNet, dict.fromkeys(("width", "encoder_eighths"), _number)),
     "sphereface": NetworkKind(SphereFace),
@@ -170,9 +187,24 @@ def filled(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
     damaged = next((name for name, values in state.items() if not bool(torch.isfinite(values).all())), None)
     if damaged is not None:
         raise WeightsError(f"it holds weights that are not finite ({damaged})", "take another checkpoint of that run")
+    constants = _constants(network)
     network = network.to_empty(device="cpu")
     network.load_state_dict(state)
+    for name, values in constants.items():
+        network.get_buffer(name).copy_(values)
     return network.eval()
+
+
+def _constants(network: nn.Module) -> dict[str, Tensor]:
+    """Buffers that a network computes when it is built and that no file holds, such as a table of positions."""
+    kept = network.state_dict().keys()
+    names = [name for name, _ in network.named_buffers() if name not in kept]
+    if not names:
+        return {}
+    arguments: Mapping[str, Any] = getattr(network, "arguments", {})
+    with torch.random.fork_rng(devices=[]):  # the weights drawn here are thrown away: draw none from the caller's
+        built = type(network)(**arguments)
+    return {name: built.get_buffer(name) for name in names}
 
 
 def first_difference(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str | None:

@@ -10,6 +10,9 @@ from lightning_modules.errors import ConfigError
 BY_NETWORK: Final = ("modnet", "modnet-256")
 """Backends that are a matting network of the user's own."""
 
+DEFAULT_MATTE: Final = "selfie"
+"""The backend that is taken where none was chosen."""
+
 MATTERS: Final = ("selfie", "none", *BY_NETWORK)
 """Names that :func:`lightning_modules.faces.matter.make_matter` knows."""
 

@@ -44,6 +44,9 @@ class AutoVC(nn.Module):
         neck: units of the encoder's LSTM in each direction.
         decoder_width: units of the decoder's LSTM.
         period: frames that share one code.
+
+    Attributes:
+        arguments: all of the above as given, so that a file can say what it belongs to.
     """
 
     def __init__(
@@ -57,6 +60,15 @@ class AutoVC(nn.Module):
         period: int = 16,
     ) -> None:
         super().__init__()
+        self.arguments = {
+            "bands": bands,
+            "embedding": embedding,
+            "pitch_classes": pitch_classes,
+            "width": width,
+            "neck": neck,
+            "decoder_width": decoder_width,
+            "period": period,
+        }
         self.bands, self.neck, self.period = bands, neck, period
         self.encoder = nn.ModuleList(_layer(bands + embedding if not index else width, width) for index in range(3))
         self.encoder_recurrence = nn.LSTM(width, neck, 2, batch_first=True, bidirectional=True)

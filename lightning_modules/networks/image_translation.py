@@ -60,10 +60,19 @@ class ImageTranslation(nn.Module):
         output_channels: of the frame.
         width: channels at half size; they double at each further level up to eight times.
         levels: how often the size is halved.
+
+    Attributes:
+        arguments: all of the above as given, so that a file can say what it belongs to.
     """
 
     def __init__(self, input_channels: int = 6, output_channels: int = 3, width: int = 64, levels: int = 6) -> None:
         super().__init__()
+        self.arguments = {
+            "input_channels": input_channels,
+            "output_channels": output_channels,
+            "width": width,
+            "levels": levels,
+        }
         self.input_channels, self.levels = input_channels, levels
         widths = [width * min(2**level, _WIDEST) for level in range(levels)]
         self.outermost = _Level(input_channels, output_channels, widths, outermost=True)

@@ -87,6 +87,7 @@ class Session:
             speech = read_speech(job.speech)
             notes += speech.notes
         with _timed(seconds, "drawing", progress):
+            notes += backends.plan(job).notes
             driver, announced = backends.driver(job)
             renderer, trained_size = backends.renderer(job)
             from lightning_modules.geometry.alignment import portrait_frame
@@ -108,7 +109,8 @@ class Session:
             )
         with _timed(seconds, "motion", progress):
             track = driver.drive(speech, portrait.landmarks.cpu().numpy(), job.fps)
-            notes += [announced, *driver_notes(driver)]
+            notes += [*announced, *driver_notes(driver)]
+            portrait = backends.source_portrait(job, portrait)
         return cls(job, photo, portrait, track, speech.duration, presenter, renderer, notes, seconds)
 
     @property

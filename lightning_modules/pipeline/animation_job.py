@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from lightning_modules.errors import ConfigError
-from lightning_modules.faces.matte_choice import check_matte_weights
+from lightning_modules.faces.matte_choice import DEFAULT_MATTE, check_matte_weights
+from lightning_modules.weights.weight_sets import is_set_folder
 
 Look = Literal["pencil", "ink", "cartoon"]
 RendererName = Literal["warp", "gan"]
@@ -22,11 +23,16 @@ MatteSource = Literal["selfie", "none", "modnet", "modnet-256"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 DriverName = Literal["auto", "trained", "envelope"]
 DriverPreset = Literal["default", "paper"]
+OrderOfWork = Literal["official"]
 
 
 def _require(holds: object, found: str, remedy: str) -> None:
     if not holds:
         raise ConfigError(found, remedy)
+
+
+def _lies_in_a_set(weights: Path) -> bool:
+    return any(map(is_set_folder, (weights, weights.parent)))
 
 
 def _is_face_choice(value: object) -> bool:
@@ -80,12 +86,15 @@ class AnimationJob:
         look: the drawing's look, a name of ``drawing.drawer.make_drawer``.
         drawer_weights: a network that draws the photo instead of the look; not with ``paste_back``.
         renderer: who draws the moving frames: the landmark warp of the static drawing, or a trained generator.
-        weights: the generator that was trained, with ``renderer="gan"`` and only then.
+        weights: the generator that was trained, with ``renderer="gan"`` and only then; or the folder of an imported set
+            of weights, or a generator in it: then the set's networks make the static drawing, the matte and the motion
+            too, as far as it has them.
+        compat: ``"official"``: the published order of work around the networks of a set, flaws included; 256 pixels.
         flow_weights: the flow regression that the generator was trained with, if it was; with ``renderer="gan"`` only.
         landmarks: who finds the face and its 68 landmarks.
         landmarks_file: the landmarks themselves, with ``landmarks="file"`` and only then.
-        matte: who separates the person from the background.
         matte_weights: file of the matting network, with ``matte="modnet"`` or ``"modnet-256"`` and only then.
+        matte: who separates the person from the background; None: the network of the set, or else ``"selfie"``.
         face: which face, ``"largest"`` or its number counted from the left, starting at 1.
         paste_back: put the moving square back into the whole photo instead of showing the square alone.
         frames: also write every frame as a PNG into this folder.
@@ -103,7 +112,8 @@ class AnimationJob:
 
     Raises:
         ConfigError: a value is out of range, or ``landmarks`` and ``landmarks_file``, ``matte`` and ``matte_weights``,
-            ``renderer`` and ``weights``, or ``drawer_weights`` and ``paste_back`` contradict each other.
+            ``renderer`` and ``weights``, or ``drawer_weights`` and ``paste_back`` contradict each other, or ``compat``
+            is given with what the published system cannot do.
     """
 
     photo: Path
@@ -116,10 +126,11 @@ class AnimationJob:
     drawer_weights: Path | None = None
     renderer: RendererName = "warp"
     weights: Path | None = None
+    compat: OrderOfWork | None = None
     flow_weights: Path | None = None
     landmarks: LandmarkSource = "mediapipe"
     landmarks_file: Path | None = None
-    matte: MatteSource = "selfie"
+    matte: MatteSource | None = None
     matte_weights: Path | None = None
     face: Literal["largest"] | int = "largest"
     paste_back: bool = False
@@ -165,7 +176,7 @@ class AnimationJob:
             )
         else:
             _require(
-                self.weights is None and self.flow_weights is None,
+                (self.weights is None or _lies_in_a_set(self.weights)) and self.flow_weights is None,
                 f"weights are given, but the renderer '{self.renderer}' reads none",
                 "add --renderer gan, or leave the weights out",
             )
@@ -174,7 +185,13 @@ class AnimationJob:
             "a network draws the face's square, and the whole photo is asked for",
             "leave out --paste-back, or --drawer-weights",
         )
-        check_matte_weights(self.matte, self.matte_weights)
+        check_matte_weights(self.matte or DEFAULT_MATTE, self.matte_weights)
+        if self.compat is not None:
+            _require(
+                self.renderer == "gan" and self.size == 256 and not self.paste_back,
+                "the published order of work draws squares of 256 pixels with a generator, and nothing else",
+                "leave out --size, --renderer and --paste-back, or --compat",
+            )
         if self.landmarks == "file":
             _require(
                 self.landmarks_file is not None,

@@ -44,6 +44,8 @@ class GanRenderer:
             in a training without it.
         recipe: matte, anchors of flow map B and size of the discs, as trained.
         separate_foreground: as trained; False: the generator draws the whole picture and nothing is composed.
+        as_published: lay the person over the whole static drawing, with the person in it, and cut levels off instead of
+            rounding them, as the published animation does.
     """
 
     name = "gan"
@@ -55,7 +57,9 @@ class GanRenderer:
         recipe: InputRecipe | None = None,
         *,
         separate_foreground: bool = True,
+        as_published: bool = False,
     ) -> None:
+        self.as_published = as_published
         self.generator = generator.eval()
         self.flow_regression = flow_regression
         self.recipe = recipe or InputRecipe()
@@ -89,10 +93,16 @@ class GanRenderer:
         )
         side = portrait.size
         drawn = (drawing.float()[..., :side, :side] + 1.0) / 2.0
-        if not self.separate_foreground:
-            return drawn.clamp(0.0, 1.0)
-        mask = sample(source.mask, map_b)[..., :side, :side]
-        return compose(drawn, portrait.background, mask).clamp(0.0, 1.0)
+        if self.separate_foreground:
+            mask = sample(source.mask, map_b)[..., :side, :side]
+            drawn = compose(drawn, self._background(portrait), mask)
+        drawn = drawn.clamp(0.0, 1.0)
+        return (drawn * 255.0).floor() / 255.0 if self.as_published else drawn
+
+    def _background(self, portrait: Portrait) -> Tensor:
+        if self.as_published:
+            return functional.avg_pool2d(portrait.drawing, portrait.detail)
+        return portrait.background
 
     @torch.no_grad()
     def source_side(self, portrait: Portrait) -> SourceSide:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lightning_modules.audio.loading import Speech
+    from lightning_modules.audio.speaker_embedding import Manner
     from lightning_modules.audio.track import LandmarkTrack
     from lightning_modules.export.landmark_model_file import LandmarkModel
     from lightning_modules.pipeline.animation_job import DriverName, DriverPreset, MotionGains
+    from lightning_modules.pipeline.published_speech import PublishedSpeech
 
 STARTER: Final = Path(__file__).resolve().parents[1] / "weights" / "starter" / "speech_to_landmarks.safetensors"
 """The model that comes with the package."""
@@ -56,7 +58,12 @@ def chosen_driver(name: DriverName, weights: Path | None) -> tuple[DriverName, P
 
 
 def make_driver(
-    model: LandmarkModel | None, *, preset: DriverPreset = "default", seed: int = 0, gains: MotionGains | None = None
+    model: LandmarkModel | None,
+    *,
+    preset: DriverPreset = "default",
+    seed: int = 0,
+    gains: MotionGains | None = None,
+    speech: PublishedSpeech | None = None,
 ) -> Driver:
     """Make a driver.
 
@@ -65,6 +72,7 @@ def make_driver(
         preset: ``"default"``, or ``"paper"`` for the published order of work, of the trained model only.
         seed: of sway, nods and blinks.
         gains: how strongly each part moves; ``jaw`` is the mouth's height, ``lips`` its width.
+        speech: the published networks, instead of a model.
 
     Raises:
         ConfigError: the preset is one of the trained model, and there is none.
@@ -74,6 +82,7 @@ def make_driver(
     from lightning_modules.pipeline.animation_job import MotionGains
 
     chosen: dict[str, Any] = asdict(gains or MotionGains())
+    model = model if speech is None else speech.model
     if model is None:
         if preset != "default":
             raise ConfigError(f"the envelope driver has no preset '{preset}'", "use --driver trained, or leave it out")
@@ -84,7 +93,11 @@ def make_driver(
     from lightning_modules.pipeline.landmark_driver_published import PublishedLandmarkDriver
 
     strengths = DriverGains(mouth_y=chosen.pop("jaw"), mouth_x=chosen.pop("lips"), **chosen)
-    return (PublishedLandmarkDriver if preset == "paper" else LandmarkDriver)(model, seed, strengths)
+    content = None if speech is None else speech.content
+    if preset == "paper":
+        embedding: Manner = "published" if speech is None else speech.embedding
+        return PublishedLandmarkDriver(model, seed, strengths, content, embedding)
+    return LandmarkDriver(model, seed, strengths, content)
 
 
 def driver_note(file: Path | None, preset: DriverPreset) -> str:

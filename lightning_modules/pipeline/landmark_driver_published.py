@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lightning_modules.audio import published_motion as published
 from lightning_modules.audio.content_features import ContentFeature, MelContent, Standardization
 from lightning_modules.audio.loading import Speech
-from lightning_modules.audio.speaker_embedding import embed_speaker
+from lightning_modules.audio.speaker_embedding import Manner, embed_speaker
 from lightning_modules.audio.track import LandmarkTrack
 from lightning_modules.errors import AudioError, ConfigError
 from lightning_modules.export.landmark_model_file import LandmarkModel
@@ -40,6 +40,7 @@ class PublishedLandmarkDriver:
         gains: how strongly each part moves. The brows are part of the head here, and a blink rate other than 0 stands
             for the published rate.
         content: makes the content feature; None for models that hear the log-mel.
+        embedding: how the speaker is embedded for the speaker-aware branch.
 
     Attributes:
         notes: what the user should know about the last recording.
@@ -56,6 +57,7 @@ class PublishedLandmarkDriver:
         seed: int = 0,
         gains: DriverGains | None = None,
         content: ContentFeature | None = None,
+        embedding: Manner = "published",
     ) -> None:
         if seed < 0:
             raise ConfigError(f"the seed is {seed}", "choose 0 or a positive whole number")
@@ -66,6 +68,7 @@ class PublishedLandmarkDriver:
         self.content: ContentFeature = content or MelContent(
             Standardization(model.feature_mean.numpy(), model.feature_std.numpy())
         )
+        self.embedding = embedding
         self.notes: tuple[str, ...] = ()
 
     def drive(self, speech: Speech, face: NDArray[np.floating], fps: float) -> LandmarkTrack:
@@ -100,7 +103,7 @@ class PublishedLandmarkDriver:
         voice = None
         if self.model.speaker_branch is not None:
             # As published, the speaker is embedded before the loudness is normalised (§15, B4).
-            known = embed_speaker(speech.samples, "published")
+            known = embed_speaker(speech.samples, self.embedding)
             voice = EMBEDDING_SCALE * torch.from_numpy(np.array(known))
         heard = self._with_silence(features)
         segments = []

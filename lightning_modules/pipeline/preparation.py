@@ -52,7 +52,7 @@ def prepare_cached(job: AnimationJob, photo: Photo, face: Face, size: int, backe
         "size": size,
         "detail": default_detail(size),
         "drawer": drawer.settings(),
-        "matte": job.matte,
+        "matte": backends.matte_settings(job),
         "landmarks": face.landmarks.round(3).tolist(),
         "shape": list(photo.rgb.shape),
         "device": device.type,

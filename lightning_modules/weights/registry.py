@@ -17,8 +17,10 @@ from lightning_modules.errors import WeightsError
 
 MANIFEST = Path(__file__).with_name("manifest.yaml")
 
-Location = Literal["package", "torch-hub", "own-copy"]
+Location = Literal["package", "torch-hub", "own-copy", "weight-set"]
 State = Literal["intact", "changed", "present", "absent", "own copy"]
+
+_LISTED = set(get_args(Location)) - {"weight-set"}  # sets have lists of their own
 
 _TYPES: dict[str, tuple[type, ...]] = {
     "name": (str,),
@@ -44,7 +46,7 @@ class WeightFile:
         name: unique name.
         role: what it is for.
         location: what kind of place it is kept in.
-        package: the package that holds or reads it.
+        package: the package that holds or reads it; the set that it belongs to.
         file: path inside the package, file name in the hub folder, or path in the published archive.
         size: bytes, exact or about; ``None`` when not known.
         exact: whether ``size`` and ``sha256`` were computed from the file itself.
@@ -108,7 +110,7 @@ def _weight_of(row: Any, number: int, path: Path) -> WeightFile:
     digest = row["sha256"]
     if digest is not None and (len(digest) != 64 or set(digest) - set("0123456789abcdef")):
         raise WeightsError(f"{where}: 'sha256' is not 64 hexadecimal digits", "correct it", path)
-    if row["location"] not in get_args(Location) or (row["location"] != "own-copy" and row["package"] is None):
+    if row["location"] not in _LISTED or (row["location"] != "own-copy" and row["package"] is None):
         raise WeightsError(
             f"{where}: 'location' is {row['location']!r}, 'package' {row['package']!r}", "correct it", path
         )
@@ -126,7 +128,7 @@ def locate(weight: WeightFile) -> Path | None:
     """Where the file of a weight is on this machine; ``None`` when it is not there, or is the user's own copy."""
     if weight.location == "own-copy":
         return None
-    if weight.location == "torch-hub":
+    if weight.location in {"torch-hub", "weight-set"}:  # of the latter the whole path is known
         path = hub_folder() / weight.file
         return path if path.is_file() else None
     spec = importlib.util.find_spec(weight.package or "")  # finds the folder without importing the package

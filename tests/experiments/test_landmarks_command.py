@@ -131,7 +131,7 @@ def test_jobs_of_a_batch_share_the_model(tmp_path, weights):
     job = AnimationJob(Path("p.jpg"), Path("s.wav"), tmp_path / "o.mp4", driver_weights=weights, seed=1)
     (first, told), (second, _) = backends.driver(job), backends.driver(job)
     assert first.model is second.model
-    assert told == "driver: trained (mine.safetensors, preset default)"
+    assert told == ("driver: trained (mine.safetensors, preset default)",)
     assert isinstance(first, LandmarkDriver)
     assert first.seed == 1
 

@@ -26,10 +26,14 @@ class EdgeDetector(FrozenNetwork):
     Args:
         width: channels of the first stage.
         trainable: see :class:`FrozenNetwork`.
+
+    Attributes:
+        arguments: its width as given, so that a file can say what it belongs to.
     """
 
     def __init__(self, width: int = 64, *, trainable: bool = False) -> None:
         super().__init__(trainable=trainable)
+        self.arguments = {"width": width}
         widths = [width * factor for factor in _WIDTHS]
         self.stages = nn.ModuleList(
             nn.ModuleList(nn.Conv2d(made if index else given, made, 3, padding=1) for index in range(convolutions))
