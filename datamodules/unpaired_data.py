@@ -5,14 +5,18 @@ from __future__ import annotations
 import abc
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from datamodules.datasets.photos_and_drawings import UnpairedSamples, UnpairedSets
+from datamodules.resumable_loader import FixedLoader
 from datamodules.sample_data import SampleData
+from datamodules.samplers import SampleAddress
 from lightning_modules.errors import ConfigError
 from lightning_modules.unpaired_batches import UnpairedBatch, UnpairedSample
+
+_TOGETHER: Final = 8  # samples of a validation batch: training's may be one, and a sheet shows one batch
 
 
 class UnpairedData(SampleData[UnpairedSample, UnpairedBatch], abc.ABC):
@@ -99,6 +103,16 @@ class UnpairedData(SampleData[UnpairedSample, UnpairedBatch], abc.ABC):
         """Photos kept out, each with a drawing kept out, styles in turn."""
         samples = self.samples(training=False)
         return samples, len(samples)
+
+    def val_dataloader(self) -> FixedLoader[UnpairedSample, UnpairedBatch] | list[Any]:
+        """Return the validation batches of this rank, eight samples each or as many as training's."""
+        samples, size = self.validation_samples()
+        if not size:
+            return []
+        rank, world_size = self._place()
+        addresses = [SampleAddress(0, index) for index in range(size)]
+        count = max(self.batch_size, _TOGETHER)
+        return FixedLoader(samples, self.collate, addresses, batch_size=count, rank=rank, world_size=world_size)
 
     def collate(self, samples: Sequence[UnpairedSample]) -> UnpairedBatch:
         """Stack samples."""

@@ -18,6 +18,7 @@ from experiments.__main__ import main
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 PORTRAIT_GAN = EXPERIMENTS / "configs" / "portrait_gan"
 AUDIO_TO_LANDMARK = EXPERIMENTS / "configs" / "audio_to_landmark"
+STATIC_DRAWING = EXPERIMENTS / "configs" / "static_drawing"
 TRAINERS = EXPERIMENTS / "configs" / "trainer"
 STYLES = EXPERIMENTS / "styles"
 ABLATIONS = sorted((EXPERIMENTS / "ablations").glob("*.yaml"))
@@ -63,6 +64,7 @@ def test_the_files_that_were_promised_are_there() -> None:
     promised |= {
         f"configs/audio_to_landmark/{name}.yaml" for name in ("paper", "default", "starter", "debug", "speaker")
     }
+    promised |= {f"configs/static_drawing/{name}.yaml" for name in ("default", "small", "debug")}
     promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")
@@ -119,6 +121,7 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
     from lightning_modules.portrait_gan_inputs import InputRecipe
 
     settings = {"generator_optimizer": AdamSettings, "recipe": InputRecipe, "targets": TargetSettings}
+    settings |= {"discriminator_optimizer": AdamSettings, "classifier_optimizer": AdamSettings}
     settings |= {"optimizer": AdamSettings, "augmentation": SpeechAugmentation}
     look(yaml.compose("\n".join(lines)), None)
     return found
@@ -134,6 +137,9 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
         (AUDIO_TO_LANDMARK / "default.yaml", 35),
         (AUDIO_TO_LANDMARK / "debug.yaml", 15),
         (AUDIO_TO_LANDMARK / "speaker.yaml", 10),
+        (STATIC_DRAWING / "default.yaml", 45),
+        (STATIC_DRAWING / "small.yaml", 35),
+        (STATIC_DRAWING / "debug.yaml", 25),
     ],
     ids=lambda value: f"{value.parent.name}/{value.stem}" if isinstance(value, Path) else str(value),
 )
