@@ -76,7 +76,7 @@ class StaticDrawing(LightningModule):
         discriminator_optimizer: Adam of all discriminators; None: the same.
         classifier_optimizer: Adam of the style classifier; None: 1e-3 throughout.
         style_names: of the styles, in the order of the style vector; None: numbers.
-        truncation_gradient: what the truncation cycle lets G learn: ``"none"`` (published) or ``"straight_through"``.
+        truncation_gradient: of the truncation cycle to G: ``"stopped"`` (published) or ``"straight_through"``.
         gradient_clip: largest gradient norm of each optimiser; None: no limit.
         pool_size: made drawings, and made photos, that are remembered for the discriminators.
 
@@ -100,7 +100,7 @@ class StaticDrawing(LightningModule):
         discriminator_optimizer: AdamSettings | None = None,
         classifier_optimizer: AdamSettings | None = None,
         style_names: Sequence[str] | None = None,
-        truncation_gradient: TruncationGradient = "none",
+        truncation_gradient: TruncationGradient = "stopped",
         gradient_clip: float | None = None,
         pool_size: int = 50,
     ) -> None:

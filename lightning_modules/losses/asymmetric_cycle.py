@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lightning_modules.losses.precision import in_full_precision
 
-TruncationGradient = Literal["none", "straight_through"]
+TruncationGradient = Literal["stopped", "straight_through"]
 """What passes back through the truncation: nothing (published), or the gradient as if it were not there."""
 
 LEVELS: Final = 64
@@ -53,12 +53,12 @@ def cycle_weights(progress: float, budget: float = 5.0, moved: float = 0.9) -> C
     return CycleWeights(budget * (1.0 - moved * progress), budget * moved * progress)
 
 
-def truncated(drawing: Tensor, gradient: TruncationGradient = "none") -> Tensor:
+def truncated(drawing: Tensor, gradient: TruncationGradient = "stopped") -> Tensor:
     """A drawing in 64 grey levels: ``trunc(31.875 (d + 1)) / 31.875 - 1``, from -1 to 0.976; white itself is not one.
 
     Args:
         drawing: values in [-1, 1], any shape.
-        gradient: ``"none"`` (published): what is behind learns, the drawing does not. ``"straight_through"``: the
+        gradient: ``"stopped"`` (published): what is behind learns, the drawing does not. ``"straight_through"``: the
             drawing gets the gradient of the truncated values unchanged.
 
     Returns:
@@ -66,7 +66,7 @@ def truncated(drawing: Tensor, gradient: TruncationGradient = "none") -> Tensor:
     """
     levels = ((drawing.detach() + 1.0) * _STEPS).trunc() / _STEPS - 1.0
     match gradient:
-        case "none":
+        case "stopped":
             return levels
         case "straight_through":
             return drawing + (levels - drawing).detach()

@@ -97,7 +97,7 @@ def test_each_phase_lowers_its_own_loss(tmp_path: Path, batch: UnpairedBatch) ->
         assert found[-1] < found[0] - 5e-3, (name, found)
 
 
-@pytest.mark.parametrize("gradient", ["none", "straight_through"])
+@pytest.mark.parametrize("gradient", ["stopped", "straight_through"])
 def test_the_truncation_cycle_teaches_the_inverse_generator_and_by_choice_the_generator(
     batch: UnpairedBatch, gradient: str
 ) -> None:
