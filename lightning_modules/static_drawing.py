@@ -192,7 +192,7 @@ class StaticDrawing(LightningModule):
         drawing = self(batch.photo, style)
         shown = [drawing, batch.drawing.float()]
         shown += [truncated(drawing, self.truncation_gradient)] if truncate else []
-        photos = cast("Tensor", self.inverse_generator(torch.cat(shown))).float().split(len(drawing))
+        photos = cast("Tensor", self.inverse_generator(torch.cat(shown))).float().chunk(len(shown))
         return Made(
             drawing=drawing,
             photo=photos[1],

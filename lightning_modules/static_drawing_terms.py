@@ -127,7 +127,7 @@ def shown_drawings(pool: ImagePool, drawing: Tensor, masks: Tensor, style: Tenso
     """
     parts = (drawing, masks, style)
     rows = pool.query(torch.cat([part.detach().float().flatten(1) for part in parts], dim=1))
-    found = rows.split([math.prod(part.shape[1:]) for part in parts], dim=1)
+    found = torch.split_with_sizes(rows, [math.prod(part.shape[1:]) for part in parts], dim=1)
     return ShownDrawings(*(row.reshape(part.shape) for row, part in zip(found, parts, strict=True)))
 
 

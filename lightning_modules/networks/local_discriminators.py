@@ -42,5 +42,6 @@ class LocalDiscriminators(nn.Module):
         check_pictures("drawing", drawing, self.channels)
         check_pictures("masks", masks, len(PARTS))
         return tuple(
-            part(masked_part(drawing, mask)) for part, mask in zip(self.parts, masks.split(1, dim=1), strict=True)
+            part(masked_part(drawing, mask))
+            for part, mask in zip(self.parts, masks.chunk(len(PARTS), dim=1), strict=True)
         )
