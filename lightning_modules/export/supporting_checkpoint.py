@@ -13,10 +13,10 @@ from lightning_modules.export.network_file import StoredNetwork, build_network, 
 from lightning_modules.weights.checkpoint_file import read_weight_file
 
 STATE: Final = "supporting_network"
-"""Name under which the checkpoint says what it holds."""
+"""Name under which the checkpoint says what it holds: kind and arguments of the network, ``samples_seen``, and where
+needed ``attribute``, the network's name in its LightningModule (``network`` where nothing is said), and ``facts``."""
 
 _AVERAGE: Final = "ExponentialMovingAverage"
-_PREFIX: Final = "network."
 _REMEDY: Final = "give a .ckpt that inkspeak fit wrote for a supporting network"
 
 
@@ -37,7 +37,7 @@ def supporting_network_of_checkpoint(path: str | Path, *, averaged: bool = True)
         averaged: take the moving average where the checkpoint has one; False takes the weights of the last step.
 
     Returns:
-        Kind, network (CPU, eval mode), and as facts ``samples_seen`` and ``averaged``.
+        Kind, network (CPU, eval mode), and as facts ``samples_seen``, ``averaged`` and what the record tells beside.
 
     Raises:
         WeightsError: there is no such file, it is damaged, or it is no such checkpoint.
@@ -46,20 +46,22 @@ def supporting_network_of_checkpoint(path: str | Path, *, averaged: bool = True)
     record, state = checkpoint.get(STATE), checkpoint.get("state_dict")
     if not isinstance(record, Mapping) or not isinstance(state, Mapping):
         raise WeightsError("it is no checkpoint of a supporting network", _REMEDY, path)
+    prefix = f"{record.get('attribute', 'network')}."
     trained = {
-        name.removeprefix(_PREFIX): value.float() if value.is_floating_point() else value
+        name.removeprefix(prefix): value.float() if value.is_floating_point() else value
         for name, value in state.items()
-        if name.startswith(_PREFIX)
+        if name.startswith(prefix)
     }
     average = _average(checkpoint, trained) if averaged else None
     try:
         kind, seen = str(record["kind"]), int(record["samples_seen"])
+        facts = dict(record.get("facts", {}))
         network = filled(build_network(kind, record["arguments"]), trained if average is None else average)
     except (ConfigError, WeightsError) as error:
         raise WeightsError(error.found, error.remedy, path) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"what it says about its network cannot be read ({error})", _REMEDY, path) from error
-    return StoredNetwork(kind, network, {"samples_seen": seen, "averaged": average is not None})
+    return StoredNetwork(kind, network, facts | {"samples_seen": seen, "averaged": average is not None})
 
 
 def _average(checkpoint: Mapping[str, Any], trained: Mapping[str, Tensor]) -> dict[str, Tensor] | None:

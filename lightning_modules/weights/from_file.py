@@ -25,9 +25,9 @@ from lightning_modules.networks.frozen.frozen_network import FrozenNetwork
 from lightning_modules.weights.checkpoint_file import read_weight_file
 from lightning_modules.weights.published import from_published
 
-FrozenKind = Literal["mobilefacenet", "sphereface", "flow_regression", "modnet"]
-"""Landmark detector, face features, flow map A: ``geometry_detector``, ``identity_features``, ``flow_regression``; and
-MODNet, the mattes of ``--matte modnet``."""
+FrozenKind = Literal["mobilefacenet", "sphereface", "flow_regression", "modnet", "edge_detector"]
+"""Landmark detector, face features, flow map A: ``geometry_detector``, ``identity_features``, ``flow_regression`` of
+the portrait GAN; MODNet, the mattes of ``--matte modnet``; HED, the ``edge_detector`` of the static drawer's training."""
 
 
 def network_from_file(kind: FrozenKind, path: str | Path) -> nn.Module:

@@ -12,6 +12,7 @@ Only state_dicts that the user has are taken; nothing is downloaded. A further k
 | style_discriminator | drawing (N, 1, 512, 512) | patches, styles |
 | edge_detector | picture in [0, 1] | edges in [0, 1] |
 | photo2cartoon | photo in [-1, 1], sides multiples of 16 | cartoon (B, 3, H, W) in [-1, 1] |
+| perceptual_distance | two pictures in [-1, 1] | distances (B,) |
 | flow_regression | source and target landmarks (N, 68, 2), pixels of 256 x 256 | flow_256, validity_256 |
 | mobilefacenet | crop in [0, 1] | landmarks (N, 136) |
 | modnet | photo in [-1, 1], sides multiples of 32 | matte (B, 1, H, W) |

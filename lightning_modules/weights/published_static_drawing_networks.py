@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lightning_modules.networks.frozen.edge_detector import EdgeDetector
+from lightning_modules.networks.frozen.perceptual_distance import PerceptualDistance
 from lightning_modules.networks.inverse_generator import InverseGenerator
 from lightning_modules.networks.static_drawing_generator import StaticDrawingGenerator
 from lightning_modules.networks.style_discriminator import StyleDiscriminator
@@ -75,6 +76,14 @@ EDGE_LAYERS: Final[Mapping[str, str]] = {
 }
 """Published layer -> our layer."""
 
+_ALEXNET: Final = (0, 3, 6, 8, 10)  # its convolutions' places in torchvision's network
+
+DISTANCE_ENTRIES: Final[Mapping[str, str]] = {
+    **layer_entries({f"features.{place}": f"convolutions.{layer}" for layer, place in enumerate(_ALEXNET)}),
+    **{f"lin{layer}.model.1.weight": f"heads.{layer}.weight" for layer in range(len(_ALEXNET))},
+}
+"""Published key -> our key: torchvision's AlexNet and the heads of LPIPS in one."""
+
 
 def _static_drawing_sizes(shapes: Shapes) -> dict[str, Any]:
     return {
@@ -127,6 +136,14 @@ STATIC_DRAWING_NETWORKS: Final = (
         full_size={},
         sizes=lambda shapes: {"width": shapes.size("moduleVggOne.0.weight", 0)},
         names=layer_entries(EDGE_LAYERS),
+    ),
+    PublishedNetwork(
+        kind="perceptual_distance",
+        build=PerceptualDistance,
+        full_size={},
+        sizes=lambda _: {},
+        names=DISTANCE_ENTRIES,
+        dropped=(r"classifier\..*",),
     ),
 )
 """For the register of all published networks."""

@@ -20,6 +20,7 @@ PORTRAIT_GAN = EXPERIMENTS / "configs" / "portrait_gan"
 AUDIO_TO_LANDMARK = EXPERIMENTS / "configs" / "audio_to_landmark"
 FLOW_REGRESSION = EXPERIMENTS / "configs" / "flow_regression"
 PORTRAIT_MATTING = EXPERIMENTS / "configs" / "portrait_matting"
+STATIC_DRAWING = EXPERIMENTS / "configs" / "static_drawing"
 TRAINERS = EXPERIMENTS / "configs" / "trainer"
 STYLES = EXPERIMENTS / "styles"
 ABLATIONS = sorted((EXPERIMENTS / "ablations").glob("*.yaml"))
@@ -67,6 +68,7 @@ def test_the_files_that_were_promised_are_there() -> None:
     }
     promised |= {f"configs/flow_regression/{name}.yaml" for name in ("default", "starter", "debug")}
     promised |= {f"configs/portrait_matting/{name}.yaml" for name in ("default", "consistency", "debug")}
+    promised |= {f"configs/static_drawing/{name}.yaml" for name in ("default", "small", "debug")}
     promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")
@@ -124,6 +126,7 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
     from lightning_modules.portrait_gan_inputs import InputRecipe
 
     settings = {"generator_optimizer": AdamSettings, "recipe": InputRecipe, "targets": TargetSettings}
+    settings |= {"discriminator_optimizer": AdamSettings, "classifier_optimizer": AdamSettings}
     settings |= {"optimizer": AdamSettings, "augmentation": SpeechAugmentation}
     if file.parent == PORTRAIT_MATTING:
         settings |= {"optimizer": AdamWSettings, "augmentation": MattingAugmentation}
@@ -146,6 +149,9 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
         (PORTRAIT_MATTING / "default.yaml", 30),
         (PORTRAIT_MATTING / "consistency.yaml", 25),
         (PORTRAIT_MATTING / "debug.yaml", 20),
+        (STATIC_DRAWING / "default.yaml", 45),
+        (STATIC_DRAWING / "small.yaml", 35),
+        (STATIC_DRAWING / "debug.yaml", 25),
     ],
     ids=lambda value: f"{value.parent.name}/{value.stem}" if isinstance(value, Path) else str(value),
 )

@@ -38,11 +38,11 @@ def test_equal_choices_share_and_others_do_not(made):
     assert backends.drawer(JOB) is not backends.drawer(replace(JOB, look="pencil"))
     assert backends.renderer(JOB) is backends.renderer(other)
     assert backends.analyzer(one) is not backends.analyzer(replace(one, landmarks_file=two))
-    assert made == [("mediapipe",), ("none",), ("file", Path("1.txt")), ("file", two)]
+    assert made == [("mediapipe",), ("none", None), ("file", Path("1.txt")), ("file", two)]
 
 
 def test_what_fails_is_tried_again(monkeypatch):
-    def fail(name):
+    def fail(name, weights=None):
         raise RuntimeError(name)
 
     monkeypatch.setattr(matter, "make_matter", fail)
@@ -50,5 +50,5 @@ def test_what_fails_is_tried_again(monkeypatch):
     for _ in range(2):
         with pytest.raises(RuntimeError, match="none"):
             backends.matter(JOB)
-    monkeypatch.setattr(matter, "make_matter", lambda name: name)
+    monkeypatch.setattr(matter, "make_matter", lambda name, weights=None: name)
     assert backends.matter(JOB) == "none"

@@ -162,7 +162,7 @@ def test_a_file_becomes_a_drawer(tmp_path):
     weights = checkpoint()
     torch.save({"genA2B": weights, "disGA": {"a": torch.zeros(1)}}, tmp_path / "cartoon.pt")
     drawer = load_drawer(tmp_path / "cartoon.pt")
-    assert (drawer.name, drawer.channels, drawer.side) == (KIND, 3, 256)
+    assert (drawer.channels, drawer.side, drawer.paints_white) == (3, 256, True)
     photo = torch.rand(1, 3, 256, 256)
     drawn = drawer.draw(photo)
     with torch.inference_mode():
@@ -182,7 +182,7 @@ def test_upd_becomes_a_drawer_of_its_own_rules(tmp_path):
     shapes = PUBLISHED["static_drawing_generator"].shapes({"width": 4, "styles": 3, "output_channels": 1})
     torch.save({k: 0.1 * torch.randn(s, generator=generator) for k, s in shapes.items()}, tmp_path / "drawing.pth")
     drawer = load_drawer(tmp_path / "drawing.pth")
-    assert (drawer.name, drawer.channels, drawer.side) == ("static_drawing_generator", 1, 512)
+    assert (drawer.channels, drawer.side, drawer.paints_white) == (1, 512, False)
     drawn = drawer.draw(torch.rand(1, 3, 64, 96))
     assert drawn.shape == (1, 1, 64, 96)
     assert 0.0 <= drawn.min() <= drawn.max() <= 1.0
