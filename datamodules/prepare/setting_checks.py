@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from lightning_modules.errors import ConfigError
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 FaceChoice = Literal["largest"] | int
 
@@ -72,7 +69,7 @@ def check_limit(limit: int | None, what: str) -> None:
         raise ConfigError(f"a limit of {limit} {what} leaves none", "give a limit of 1 or more")
 
 
-def settings_facts(settings: DataclassInstance) -> dict[str, Any]:
+def settings_facts(settings: Any) -> dict[str, Any]:
     """Return settings as JSON values that stand in ``set.json``, a file of weights by what is in it.
 
     Args:

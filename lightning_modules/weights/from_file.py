@@ -27,7 +27,7 @@ from lightning_modules.weights.published import from_published
 
 FrozenKind = Literal["mobilefacenet", "sphereface", "flow_regression", "modnet", "edge_detector"]
 """Landmark detector, face features, flow map A: ``geometry_detector``, ``identity_features``, ``flow_regression`` of
-the portrait GAN; MODNet, the mattes of ``--matte modnet``; HED, the ``edge_detector`` of the static drawer's training."""
+the portrait GAN; MODNet, the mattes of ``--matte modnet``; HED, the ``edge_detector`` of the static drawer."""
 
 
 def network_from_file(kind: FrozenKind, path: str | Path) -> nn.Module:

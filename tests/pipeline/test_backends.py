@@ -50,5 +50,5 @@ def test_what_fails_is_tried_again(monkeypatch):
     for _ in range(2):
         with pytest.raises(RuntimeError, match="none"):
             backends.matter(JOB)
-    monkeypatch.setattr(matter, "make_matter", lambda name, weights=None: name)
+    monkeypatch.setattr(matter, "make_matter", lambda name, **_: name)
     assert backends.matter(JOB) == "none"

@@ -173,7 +173,7 @@ def test_a_file_becomes_a_drawer(tmp_path):
     assert load_network(exported).kind == KIND
     again = load_drawer(exported)
     torch.testing.assert_close(again.draw(photo), drawn)
-    assert again.settings()["weights"] != drawer.settings()["weights"]
+    assert again.settings()["network"] != drawer.settings()["network"]
     assert read_weight_file(exported)[1] is not None
 
 
