@@ -96,7 +96,7 @@ class Agreement:
             asked += 1
             if asked > self.reach:
                 yield self._mean(kept, asked - 1 - self.reach)
-                while kept[0][0] < asked - 2 * self.reach:
+                while kept and kept[0][0] < asked - 2 * self.reach:
                     kept.popleft()
         if asked != self.count:
             raise ValueError(f"{asked} maps for {self.count} frames")
