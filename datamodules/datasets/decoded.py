@@ -138,6 +138,7 @@ def decode_once(
     channels: int,
     decode: Callable[[Path], Decoded],
     cache: Path | None = None,
+    purpose: str = "",
 ) -> DecodedSet:
     """Open the array of a prepared set, making it first if it is not there.
 
@@ -149,6 +150,7 @@ def decode_once(
         channels: of drawings, 1 or 3.
         decode: from a record's folder to its pictures.
         cache: where arrays are kept; None for a hidden folder in the set.
+        purpose: what the planes are for, where they are not what the kind is usually decoded to; names the array.
 
     Raises:
         PreparedSetError: the set is missing, of another kind, empty or damaged.
@@ -160,9 +162,9 @@ def decode_once(
     rows = read_manifest(folder)
     if not rows:
         raise PreparedSetError("holds no record", "prepare it again and read its report", folder)
-    key = fingerprint(_EDITION, kind, size, channels, [(row["id"], row["files"]) for row in rows])
+    key = fingerprint(_EDITION, purpose or kind, size, channels, [(row["id"], row["files"]) for row in rows])
     place = folder / CACHE_NAME if cache is None else cache
-    name = f"{kind}_{size}px_{channels}ch_"
+    name = f"{purpose or kind}_{size}px_{channels}ch_"
     target = place / f"{name}{key[:24]}"
     if not target.is_dir():
         place.mkdir(parents=True, exist_ok=True)
