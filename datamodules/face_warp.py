@@ -1,8 +1,8 @@
 """Where a view of a face looks: the window of the identity loss with jitter, and small changes of pose and expression.
 
-Everything is one map from pixels of the view to pixels of the frame, so that a view costs one resampling. What moves is
-what moves in a speaking face (jaw, mouth corners, brows), what a turn of the head does (a squeeze towards one side), and
-a smooth field of about a pixel, as a drawing is never exact. What makes a person, the proportions, is left alone.
+Everything is one map from pixels of the view to pixels of the frame, so that a view costs one resampling. What moves
+is what moves in a speaking face (jaw, mouth corners, brows), what a turn of the head does (a squeeze towards one side),
+and a smooth field of about a pixel, as a drawing is never exact. What makes a person, the proportions, is left alone.
 Coordinates are (x, y) with pixel centres at integers; lengths are shares of the distance of the outer eye corners.
 """
 
@@ -76,8 +76,8 @@ def view_map(
         settings: the jitter.
 
     Returns:
-        x and y, float32 (112, 96), for ``cv2.remap``. Without jitter this is the crop of the identity loss: the window's
-        outermost pixel centres are the view's outermost ones.
+        x and y, float32 (112, 96), for ``cv2.remap``. Without jitter this is the crop of the identity loss: the
+        window's outermost pixel centres are the view's outermost ones.
     """
     drawn = generator.uniform(-1, 1, 12)
     bumps = generator.normal(size=(2, 5, 5)).astype(np.float32)
@@ -132,9 +132,8 @@ class _Movement:
         radius = 2 * (reach * self._unit) ** 2
         columns = np.exp(-((self._across - point[0]) ** 2) / radius).astype(np.float32)
         rows = np.exp(-((self._down - point[1]) ** 2) / radius)[:, None]
-        for total, amount in zip((self.x, self.y), by, strict=True):
-            if amount:
-                total += (rows * (amount * self._unit)).astype(np.float32) * columns
+        self.x += (rows * (by[0] * self._unit)).astype(np.float32) * columns
+        self.y += (rows * (by[1] * self._unit)).astype(np.float32) * columns
 
 
 def _express(

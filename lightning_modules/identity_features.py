@@ -41,8 +41,8 @@ class IdentityFeatures(SupportingNetwork):
     """Trains the network to tell people apart whatever the look of the picture.
 
     Two objectives, alone or together. Contrast: the views of a face against those of all others in the batch of this
-    process; it needs no names of people (self-supervised). A-Softmax: the published loss; for faces with names, of which
-    many photos each are wanted; without them every photo is somebody of its own.
+    process; it needs no names of people (self-supervised). A-Softmax: the published loss; for faces with names, many
+    photos each; without names every photo is somebody of its own.
 
     Args:
         network: to train, made with ``trainable: true``.
@@ -61,7 +61,7 @@ class IdentityFeatures(SupportingNetwork):
     kind = "sphereface"
     preview_columns = ("photo", "same face, drawn", "likest stranger")
 
-    def __init__(  # noqa: PLR0913 - every choice of an experiment is an argument
+    def __init__(
         self,
         network: SphereFace,
         optimizer: AdamWSettings | None = None,
