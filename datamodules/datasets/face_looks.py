@@ -1,7 +1,8 @@
 """Faces in several looks: the photo of a prepared record, a simple cartoon of it, and three line drawings.
 
 The static drawing comes with the record; the others are drawn once, when a set is first opened, and kept with it
-(0.7 s a photo on one CPU core). All looks of a face lie on each other: same frame, same landmarks.
+(0.7 s a photo on one CPU core; without pencil and outline 0.03 s). All looks of a face lie on each other: same frame,
+same landmarks.
 """
 
 from __future__ import annotations
@@ -65,14 +66,14 @@ def drawers() -> tuple[StaticDrawer, StaticDrawer]:
 
 
 def face_planes(
-    record: PreparedPortrait, size: int, hands: tuple[StaticDrawer, StaticDrawer], folder: Path | None = None
+    record: PreparedPortrait, size: int, hands: tuple[StaticDrawer, StaticDrawer] | None, folder: Path | None = None
 ) -> Decoded:
     """Return the planes of one prepared photo.
 
     Args:
         record: the prepared photo, at any size.
         size: side of the planes, pixels.
-        hands: see :func:`drawers`.
+        hands: see :func:`drawers`; None: the static drawing stands in for pencil and outline.
         folder: of the record, named in errors.
 
     Raises:
@@ -85,31 +86,34 @@ def face_planes(
     photo = torch.from_numpy(np.array(colour)).permute(2, 0, 1)[None].float() / 255
     matte = torch.from_numpy(np.array(record.matte))[None, None].float() / 255
     landmarks = torch.from_numpy(np.array(record.landmarks[..., :2], np.float32))[None]
-    drawn = [_picture(hand.draw(photo, landmarks=landmarks, matte=matte)) for hand in hands]
+    drawn = [_picture(hand.draw(photo, landmarks=landmarks, matte=matte)) for hand in hands or ()]
+    drawn = drawn or [record.drawing] * 2
     planes = [loaded_planes(np.ascontiguousarray(colour), size, 3), loaded_planes(cartoon(colour), size, 3)]
     planes += [loaded_planes(picture, size, 1) for picture in (record.drawing, *drawn, record.matte)]
     return Decoded(np.concatenate(planes)[None], loaded_landmarks(record.landmarks, record.size, size)[None])
 
 
-def open_faces(folder: Path, size: int = DEFAULT_SIZE, cache: Path | None = None) -> DecodedSet:
+def open_faces(folder: Path, size: int = DEFAULT_SIZE, cache: Path | None = None, *, drawn: bool = True) -> DecodedSet:
     """Open the faces of prepared photos; draws them the first time.
 
     Args:
         folder: of ``inkspeak prepare photos``.
         size: side of the planes, pixels.
         cache: where the array is kept; None for a hidden folder in the set.
+        drawn: draw pencil and outline; otherwise the static drawing stands in for them.
 
     Raises:
         PreparedSetError: the folder holds no prepared photos, or none with drawings.
         OutputError: the array cannot be written.
     """
-    decode = partial(_decode, size=size, hands=drawers())
+    decode = partial(_decode, size=size, hands=drawers() if drawn else None)
+    purpose = "faces" if drawn else "faces_undrawn"
     return decode_once(
-        folder, "photos", size=size, planes=PLANE_COUNT, channels=1, decode=decode, cache=cache, purpose="faces"
+        folder, "photos", size=size, planes=PLANE_COUNT, channels=1, decode=decode, cache=cache, purpose=purpose
     )
 
 
-def _decode(folder: Path, *, size: int, hands: tuple[StaticDrawer, StaticDrawer]) -> Decoded:
+def _decode(folder: Path, *, size: int, hands: tuple[StaticDrawer, StaticDrawer] | None) -> Decoded:
     return face_planes(read_record(folder), size, hands, folder)
 
 
