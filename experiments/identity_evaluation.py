@@ -15,11 +15,11 @@ from torch.nn import functional
 from datamodules.datasets.decoded import DecodedSet
 from datamodules.datasets.face_looks import DEFAULT_SIZE, drawers, face_planes
 from datamodules.datasets.face_samples import MeasuredFaces, Person, Photo
+from datamodules.face_warp import WarpSettings
 from datamodules.identity_faces import FaceFolder, held_out
 from datamodules.prepare.manifest import RECORDS_NAME, read_manifest
 from datamodules.prepare.record import read_record
 from datamodules.samplers import SampleAddress
-from datamodules.face_warp import WarpSettings
 from lightning_modules.errors import ConfigError
 from lightning_modules.identity_features import PAIRS, VIEWS
 from lightning_modules.losses.identity import identity_loss

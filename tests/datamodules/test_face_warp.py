@@ -30,7 +30,7 @@ def mean_map(**settings):
         def normal(self, size):
             return np.zeros(size)
 
-    return view_map(Upper(), FACE, 256, WarpSettings(**{name: 0 for name in vars(NO_WARP)} | settings))
+    return view_map(Upper(), FACE, 256, WarpSettings(**dict.fromkeys(vars(NO_WARP), 0) | settings))
 
 
 def test_without_jitter_a_view_is_the_crop_of_the_identity_loss():
