@@ -85,7 +85,7 @@ def test_the_same_numbers_give_the_same_view_and_nothing_folds():
 
 
 def test_what_is_out_of_range_is_refused():
-    with pytest.raises(ConfigError, match="shift -0.1"):
+    with pytest.raises(ConfigError, match=r"shift -0\.1"):
         WarpSettings(shift=-0.1)
-    with pytest.raises(ConfigError, match="less than 0.5"):
+    with pytest.raises(ConfigError, match=r"less than 0\.5"):
         WarpSettings(scale=0.5)

@@ -63,6 +63,7 @@ def test_the_files_that_were_promised_are_there() -> None:
     promised |= {
         f"configs/audio_to_landmark/{name}.yaml" for name in ("paper", "default", "starter", "debug", "speaker")
     }
+    promised |= {f"configs/identity_features/{name}.yaml" for name in ("default", "starter", "a_softmax", "debug")}
     promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")
