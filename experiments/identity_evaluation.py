@@ -18,11 +18,11 @@ from datamodules.datasets.face_samples import MeasuredFaces, Person, Photo
 from datamodules.face_warp import WarpSettings
 from datamodules.identity_faces import FaceFolder, held_out
 from datamodules.prepare.manifest import RECORDS_NAME, read_manifest
+from datamodules.prepare.prepared_set import read_set
 from datamodules.prepare.record import read_record
 from datamodules.samplers import SampleAddress
-from lightning_modules.errors import ConfigError
+from lightning_modules.errors import ConfigError, PreparedSetError
 from lightning_modules.identity_features import PAIRS, VIEWS
-from lightning_modules.losses.identity import identity_loss
 from lightning_modules.metrics.same_person_ranking import SamePersonRanking, rank_share
 from lightning_modules.networks.frozen.sphereface import SphereFace
 from lightning_modules.pipeline.presentation import captioned, grid
@@ -38,19 +38,22 @@ class Measured(NamedTuple):
     """(N, V, 3, 112, 96) in [-1, 1]."""
     embedding: Tensor
     """(N, V, D), of length 1."""
-    features: list[list[Tensor]]
-    """For each photo its five features, (V, ...)."""
+    features: list[Tensor]
+    """The five features of all views, (N, V, ...)."""
     person: Tensor
     """(N,)."""
     source: Tensor
     """(N,) which set."""
 
 
-def held_out_people(sets: Sequence[FaceFolder], advance: Callable[[], None] | None = None) -> list[tuple[int, Person]]:
+def held_out_people(
+    sets: Sequence[FaceFolder], most: int | None = None, advance: Callable[[], None] | None = None
+) -> list[tuple[int, Person]]:
     """Draw the photos of the people that are held out.
 
     Args:
         sets: prepared photos.
+        most: people of each set at most, evenly from all in the order of their names; None for all.
         advance: called after each photo.
 
     Returns:
@@ -63,12 +66,17 @@ def held_out_people(sets: Sequence[FaceFolder], advance: Callable[[], None] | No
     hands, found = drawers(), []
     for number, source in enumerate(sets):
         folder = Path(source.folder).expanduser()
+        if read_set(folder).get("kind") != "photos":
+            raise PreparedSetError("holds no prepared photos", "give a folder of inkspeak prepare photos", folder)
         photos: dict[str, list[str]] = {}
         for row in read_manifest(folder):
             who = source.who(row["source"]["name"])
             if held_out(who, source.hold_out):
                 photos.setdefault(who, []).append(row["id"])
-        for who in sorted(photos):
+        names = sorted(photos)
+        if most is not None and most < len(names):
+            names = [names[place * len(names) // most] for place in range(most)]
+        for who in names:
             parts = []
             for name in photos[who]:
                 place = folder / RECORDS_NAME / name
@@ -92,11 +100,13 @@ def measured(network: SphereFace, people: Sequence[tuple[int, Person]], warp: Wa
         sample = samples[SampleAddress(0, index)]
         answer = network(sample.views)
         views.append(sample.views)
-        features.append(list(answer))
+        features.append(answer)
         embedding.append(functional.normalize(answer.embedding, dim=-1))
         person.append(int(sample.person))
     source = [people[number][0] for number in person]
-    return Measured(torch.stack(views), torch.stack(embedding), features, torch.tensor(person), torch.tensor(source))
+    stages = [torch.stack(stage) for stage in zip(*features, strict=True)]
+    numbers_of = torch.tensor(person), torch.tensor(source)
+    return Measured(torch.stack(views), torch.stack(embedding), stages, *numbers_of)
 
 
 def figures(found: Measured, sets: Sequence[str]) -> dict[str, Any]:
@@ -124,15 +134,14 @@ def _ranked(found: Measured, chosen: Tensor) -> dict[str, Any]:
 
 
 def by_the_loss(found: Measured, first: str, second: str) -> float:
-    """AUC where a pair ranks by the identity loss between its views instead of the cosine; lower is likelier."""
+    """AUC where a pair ranks by the identity loss between its views instead of the cosine; lower is likelier.
+
+    The loss of all pairs at once: mean absolute difference of each stage, added up.
+    """
     a, b = VIEWS.index(first), VIEWS.index(second)
-    same, different = [], []
-    for row, own in enumerate(found.features):
-        for column, other in enumerate(found.features):
-            if row == column or found.person[row] != found.person[column]:
-                value = -identity_loss([one[a] for one in own], [one[b] for one in other])
-                (same if row == column else different).append(value)
-    return float(rank_share(torch.stack(same), torch.stack(different)))
+    stages = [stage.flatten(2) for stage in found.features]
+    loss = sum(torch.cdist(stage[:, a], stage[:, b], p=1) / stage.shape[-1] for stage in stages)
+    return float(rank_share(-loss.diagonal(), -loss[found.person[:, None] != found.person]))
 
 
 def hardest(found: Measured, rows: int = 10) -> npt.NDArray[np.uint8]:

@@ -59,7 +59,7 @@ class IdentityFeatures(SupportingNetwork):
     """
 
     kind = "sphereface"
-    preview_columns = ("photo", "same face, drawn", "likest stranger")
+    preview_columns = ("photo", "same face", "likest stranger")
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ def evaluate_identity(
     weights: Path | None = None,
     person: str | None = None,
     hold_out: list[float] = [],  # noqa: B006 - never changed
+    most: int = 200,
     json: Path | None = None,
     sheet: Path | None = None,
     quiet: bool = False,
@@ -29,6 +30,7 @@ def evaluate_identity(
         weights: a file of identity features, instead of the starter
         person: regular expression that finds in a photo's name whose it is, as in training
         hold_out: share of the people of each set that was held out, or one for all (default 0.2)
+        most: at most so many people of each set, evenly from all that were held out
         json: write the figures to this file as well
         sheet: draw the drawings that are known worst, as PNG
         quiet: no progress
@@ -53,6 +55,8 @@ def evaluate_identity(
 
     if not sets:
         raise ConfigError("no set of prepared photos is given", "name one or several")
+    if most < 1:
+        raise ConfigError(f"at most {most} people are to be measured", "give 1 or more")
     shares = list(hold_out) or [0.2]
     if len(shares) not in (1, len(sets)):
         raise ConfigError(f"{len(shares)} shares for {len(sets)} sets", "give one for all or one for each")
@@ -66,7 +70,7 @@ def evaluate_identity(
     progress = make_progress(quiet=quiet)
     try:
         progress.start("drawing", None)
-        people = held_out_people(folders, progress.advance)
+        people = held_out_people(folders, most, progress.advance)
     finally:
         progress.close()
     found = measured(network, people, WarpSettings())  # type: ignore[arg-type]  # the kind says which network it is
