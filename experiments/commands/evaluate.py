@@ -1,4 +1,4 @@
-"""``inkspeak evaluate landmarks``: stage 1 on records whose motion is known, beside its sanity baselines."""
+"""``inkspeak evaluate``: stage 1 on records whose motion is known, beside its sanity baselines; identity features."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from experiments.commands.evaluate_identity import evaluate_identity
 from experiments.landmark_evaluation import STILL, Grouping, detector_noise, evaluate_set
 from experiments.progress import make_progress
 from experiments.signature_parser import Option
@@ -21,7 +22,9 @@ OPTIONS = {
     "clips": Option(metavar="CLIP"),
     "json": Option(metavar="FILE"),
     "markdown": Option(metavar="FILE"),
-    **dict.fromkeys(("voice", "face", "sentence"), Option(metavar="PATTERN")),
+    **dict.fromkeys(("voice", "face", "sentence", "person"), Option(metavar="PATTERN")),
+    "hold_out": Option(metavar="SHARE"),
+    "sheet": Option(metavar="FILE"),
 }
 
 COLUMNS: Final = (
@@ -194,4 +197,4 @@ def _write(figures: Mapping[str, Any], text: str, json: Path | None, markdown: P
                 aside.write_text(content + "\n", encoding="utf-8")
 
 
-SUBCOMMANDS = {"landmarks": evaluate_landmarks}
+SUBCOMMANDS = {"landmarks": evaluate_landmarks, "identity": evaluate_identity}

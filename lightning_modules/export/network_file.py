@@ -118,7 +118,7 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
     ),
     "mobilefacenet": NetworkKind(MobileFaceNet),
     "modnet": NetworkKind(MODNet, dict.fromkeys(("width", "encoder_eighths"), _number)),
-    "sphereface": NetworkKind(SphereFace),
+    "sphereface": NetworkKind(SphereFace, {"widths": _numbers, "embedding": _number}),
 }
 """What a file may hold. A network with arguments keeps them as plain values in its attribute ``arguments``."""
 

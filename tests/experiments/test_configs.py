@@ -69,6 +69,7 @@ def test_the_files_that_were_promised_are_there() -> None:
     promised |= {f"configs/flow_regression/{name}.yaml" for name in ("default", "starter", "debug")}
     promised |= {f"configs/portrait_matting/{name}.yaml" for name in ("default", "consistency", "debug")}
     promised |= {f"configs/static_drawing/{name}.yaml" for name in ("default", "small", "debug")}
+    promised |= {f"configs/identity_features/{name}.yaml" for name in ("default", "starter", "a_softmax", "debug")}
     promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")

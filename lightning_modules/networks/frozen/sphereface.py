@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, cast
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -11,12 +12,14 @@ from lightning_modules.networks.frozen.frozen_network import FrozenNetwork
 INPUT_SIZE: Final = (112, 96)
 """(height, width) of the face crop, pixels."""
 
-_WIDTHS: Final = (64, 128, 256, 512)
+PUBLISHED_WIDTHS: Final = (64, 128, 256, 512)
+"""Channels of the four published stages."""
+
 _UNITS: Final = (1, 2, 4, 1)  # residual units a stage
 
 
 class SphereFaceFeatures(NamedTuple):
-    """Features of B faces, in the order of depth."""
+    """Features of B faces, in the order of depth; channels as published."""
 
     stage_1: Tensor
     """(B, 64, 56, 48)."""
@@ -61,16 +64,29 @@ class SphereFace(FrozenNetwork):
     """Five feature tensors of a face crop; 22,670,656 parameters (the classifier of the published file is left out).
 
     Args:
+        widths: channels of the four stages.
+        embedding: numbers of the embedding.
         trainable: see :class:`FrozenNetwork`.
+
+    Attributes:
+        arguments: widths and embedding, for files.
+
+    Raises:
+        ValueError: if there are not four widths, or a size is below 1.
     """
 
-    def __init__(self, *, trainable: bool = False) -> None:
+    def __init__(
+        self, widths: Sequence[int] = PUBLISHED_WIDTHS, embedding: int = 512, *, trainable: bool = False
+    ) -> None:
         super().__init__(trainable=trainable)
+        if len(widths) != len(_UNITS) or min(*widths, embedding) < 1:
+            raise ValueError(f"there must be 4 widths and all sizes at least 1, got {list(widths)} and {embedding}")
+        self.arguments: dict[str, Any] = {"widths": list(widths), "embedding": embedding}
         self.stages = nn.ModuleList(
-            _Stage(given, made, units) for given, made, units in zip((3, *_WIDTHS), _WIDTHS, _UNITS, strict=False)
+            _Stage(given, made, units) for given, made, units in zip((3, *widths[:-1]), widths, _UNITS, strict=True)
         )
         height, width = INPUT_SIZE
-        self.embedding = nn.Linear(_WIDTHS[-1] * (height // 16) * (width // 16), 512)
+        self.embedding = nn.Linear(widths[-1] * (height // 16) * (width // 16), embedding)
         self.settle()
 
     def forward(self, crop: Tensor) -> SphereFaceFeatures:
