@@ -123,6 +123,8 @@ class FaceCrop:
 
     def map(self) -> Array:
         """Position in the picture of every pixel of the crop, (side, side, 2)."""
+        import cv2
+
         positions = _grid()
         if self.opening is not None:
             positions = self.opening.map(positions)
@@ -131,8 +133,7 @@ class FaceCrop:
             if self.opening is not None:
                 moved = _sampled(self.field, positions.reshape(-1, 2)).reshape(self.field.shape)
             positions = positions + moved
-        matrix = self.matrix.astype(np.float32)
-        return np.asarray(positions @ matrix[:, :2].T + matrix[:, 2], np.float32)
+        return np.asarray(cv2.transform(positions, self.matrix.astype(np.float32)), np.float32)
 
     def pictures(self, planes: npt.NDArray[np.uint8], outside: tuple[float, ...]) -> npt.NDArray[np.uint8]:
         """Cut the crop out of planes (K, L, L), each with its own grey outside of them: (side, side, K)."""

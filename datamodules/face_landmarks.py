@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from datamodules.datasets.drawings import DrawingSet, open_drawings
 from datamodules.datasets.labelled_faces import (
     ARTIST_DRAWING,
+    AS_PHOTO,
     CARTOON,
     STATIC,
     FaceSample,
@@ -30,7 +31,7 @@ from lightning_modules.errors import ConfigError
 from lightning_modules.landmark_batches import FaceLandmarksBatch
 
 SHOWN_LOOKS: Final[Mapping[str, float]] = {
-    "photo": 0.32,
+    AS_PHOTO: 0.32,
     STATIC: 0.3,
     "pencil": 0.08,
     "thin_lines": 0.08,
@@ -40,7 +41,8 @@ SHOWN_LOOKS: Final[Mapping[str, float]] = {
 }
 """How often a photo is shown in each look."""
 
-_STORED: Final = 172  # pictures are kept at 286/256 of it: 192, of which the face takes about 106
+STORED: Final = 172
+"""Pictures are kept at 286/256 of it: 192 pixels, of which the face takes about 106."""
 
 
 class FaceSets(NamedTuple):
@@ -55,11 +57,22 @@ class FaceSets(NamedTuple):
 
 
 class FaceLandmarksData(SampleData[FaceSample, FaceLandmarksBatch], abc.ABC):
-    """Batches of crops with landmarks; see :class:`FaceLandmarksDataModule` for the arguments that are not named here.
+    """Batches of crops with landmarks.
 
     Args:
-        others: ``batch_size``, ``samples_per_epoch``, ``seed`` and ``workers`` of
-            :class:`~datamodules.sample_data.SampleData`.
+        looks: how often a photo is shown in each look, relative to one another; None for :data:`SHOWN_LOOKS`.
+        drawing_share: share of the samples that show a prepared drawing or cartoon.
+        crops: how wrong crops are put and how faces are warped; None for the defaults of
+            :class:`~datamodules.face_crops.CropSettings`.
+        hold_out: share of the records, by the hash of their names, that validate: a photo with all its drawings.
+        same_face: regular expression; records whose names agree in its groups are held out together.
+        batch_size: see :class:`~datamodules.sample_data.SampleData`, also for the three that follow.
+        samples_per_epoch: None for one cycle through all photos.
+        seed: of order and samples.
+        workers: processes that make samples.
+
+    Raises:
+        ConfigError: a number is out of its range.
     """
 
     def __init__(
@@ -152,14 +165,8 @@ class FaceLandmarksDataModule(FaceLandmarksData):
         photos: prepared sets of photos, with static drawings.
         drawings: prepared sets of artists' drawings.
         cartoons: prepared sets of drawings that are cartoons; they validate apart.
-        looks: how often a photo is shown in each look, relative to one another; None for :data:`SHOWN_LOOKS`.
-        drawing_share: share of the samples that show a prepared drawing or cartoon.
-        crops: how wrong crops are put and how faces are warped; None for the defaults of
-            :class:`~datamodules.face_crops.CropSettings`.
-        hold_out: share of the records, by the hash of their names, that validate: a photo with all its drawings.
-        same_face: regular expression; records whose names agree in its groups are held out together.
         cache: folder of the decoded pictures; None for a hidden one in each set.
-        others: see :class:`FaceLandmarksData`.
+        others: all other arguments of :class:`FaceLandmarksData`.
 
     Raises:
         ConfigError: a number is out of its range, or no set is named.
@@ -171,28 +178,10 @@ class FaceLandmarksDataModule(FaceLandmarksData):
         photos: Sequence[str] = (),
         drawings: Sequence[str] = (),
         cartoons: Sequence[str] = (),
-        looks: Mapping[str, float] | None = None,
-        drawing_share: float = 0.3,
-        crops: CropSettings | None = None,
-        hold_out: float = 0.1,
-        same_face: str | None = None,
         cache: str | None = None,
-        batch_size: int = 32,
-        samples_per_epoch: int | None = None,
-        seed: int = 0,
-        workers: int = 0,
+        **others: Any,
     ) -> None:
-        super().__init__(
-            looks=looks,
-            drawing_share=drawing_share,
-            crops=crops,
-            hold_out=hold_out,
-            same_face=same_face,
-            batch_size=batch_size,
-            samples_per_epoch=samples_per_epoch,
-            seed=seed,
-            workers=workers,
-        )
+        super().__init__(**others)
         if not (photos or drawings or cartoons):
             raise ConfigError("no prepared set is named", "give data.photos or data.drawings")
         self._photos, self._drawings, self._cartoons = list(photos), list(drawings), list(cartoons)
@@ -201,7 +190,7 @@ class FaceLandmarksDataModule(FaceLandmarksData):
     def open_sets(self) -> FaceSets:
         """Open the prepared sets; they are decoded the first time."""
         return FaceSets(
-            [open_photos(Path(folder), _STORED, 1, self._cache) for folder in self._photos],
-            [open_drawings(Path(folder), _STORED, 1, self._cache) for folder in self._drawings],
-            [open_drawings(Path(folder), _STORED, 1, self._cache) for folder in self._cartoons],
+            [open_photos(Path(folder), STORED, 1, self._cache) for folder in self._photos],
+            [open_drawings(Path(folder), STORED, 1, self._cache) for folder in self._drawings],
+            [open_drawings(Path(folder), STORED, 1, self._cache) for folder in self._cartoons],
         )

@@ -38,11 +38,6 @@ def _paper(tone: npt.NDArray[np.floating]) -> Pixels:
     return np.asarray(cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB))
 
 
-def photo(generator: np.random.Generator, crop: Pixels) -> Pixels:
-    """The photo itself."""
-    return crop
-
-
 def pencil(generator: np.random.Generator, crop: Pixels) -> Pixels:
     """Soft strokes where it is darker than around."""
     gray = _gray(crop)
@@ -87,14 +82,13 @@ def cartoon(generator: np.random.Generator, crop: Pixels) -> Pixels:
 
 
 LOOKS: Final[dict[str, Look]] = {
-    "photo": photo,
     "pencil": pencil,
     "thin_lines": thin_lines,
     "ink": ink,
     "masses": masses,
     "cartoon": cartoon,
 }
-"""Ways to draw the crop of a photo, (H, W, 3) RGB, again as (H, W, 3)."""
+"""Ways to draw from the crop of a photo, (H, W, 3) RGB, again as (H, W, 3)."""
 
 
 def stroke_weight(generator: np.random.Generator, crop: Pixels) -> Pixels:

@@ -9,7 +9,8 @@ cartoons.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -47,6 +48,7 @@ class LandmarkRegression(SupportingNetwork):
     """
 
     kind: ClassVar[str] = "mobilefacenet"
+    facts: ClassVar[Mapping[str, Any]] = MappingProxyType({"fraction_origin": "edge"})
     preview_columns: ClassVar[tuple[str, ...]] = ("crop", "labels", "found")
     domains: ClassVar[tuple[str, ...]] = ("photo", "static_drawing", "artist_drawing", "cartoon")
 
@@ -127,7 +129,7 @@ class LandmarkRegression(SupportingNetwork):
         """Crop, labels over it, what was found over it."""
         from lightning_modules.pipeline.presentation import draw_landmarks
 
-        found = self(batch.crop).cpu().numpy()
+        found = self(batch.crop).detach().cpu().numpy()
         crops = (batch.crop * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         cells: list[NDArray[np.uint8]] = []
         for crop, labels, answer in zip(crops, batch.landmarks.cpu().numpy(), found, strict=True):

@@ -25,6 +25,9 @@ PHOTO, STATIC_DRAWING, ARTIST_DRAWING, CARTOON = range(4)
 DOMAINS: Final = ("photo", "static_drawing", "artist_drawing", "cartoon")
 """Names of the domains, in the order of their numbers."""
 
+AS_PHOTO: Final = "photo"
+"""Name, among the looks, of the photo itself."""
+
 STATIC: Final = "static_drawing"
 """Name, among the looks, of the drawing that a photo was prepared with."""
 
@@ -84,7 +87,7 @@ class TrainingFaces(Dataset[FaceSample]):
     def __init__(
         self, faces: LabelledFaces, seed: int, drawing_share: float, looks: Mapping[str, float], crops: CropSettings
     ) -> None:
-        known = (STATIC, *LOOKS)
+        known = (AS_PHOTO, STATIC, *LOOKS)
         if set(looks) - set(known) or not sum(looks.values()) > 0 or min(looks.values()) < 0:
             raise ConfigError(f"the looks are {dict(looks)}", f"give numbers for some of {', '.join(known)}")
         self._faces = faces
@@ -125,7 +128,7 @@ class TrainingFaces(Dataset[FaceSample]):
             person = cut[..., 3:].astype(np.float32) / 255
             cut = np.asarray(cut[..., :3] * person + np.array(_tone(generator), np.float32) * (1 - person), np.uint8)
         cut = _opened(generator, crop, np.ascontiguousarray(cut), (60, 24, 24))
-        if look == "photo":
+        if look == AS_PHOTO:
             return _sample(damage(generator, photo_light(generator, cut)), crop, points, PHOTO)
         drawn = LOOKS[look](generator, cut)
         return _sample(damage(generator, stroke_weight(generator, drawn)), crop, points, STATIC_DRAWING)

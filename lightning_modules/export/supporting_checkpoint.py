@@ -37,7 +37,7 @@ def supporting_network_of_checkpoint(path: str | Path, *, averaged: bool = True)
         averaged: take the moving average where the checkpoint has one; False takes the weights of the last step.
 
     Returns:
-        Kind, network (CPU, eval mode), and as facts ``samples_seen`` and ``averaged``.
+        Kind, network (CPU, eval mode), and as facts ``samples_seen``, ``averaged`` and what its trainer says of it.
 
     Raises:
         WeightsError: there is no such file, it is damaged, or it is no such checkpoint.
@@ -53,13 +53,13 @@ def supporting_network_of_checkpoint(path: str | Path, *, averaged: bool = True)
     }
     average = _average(checkpoint, trained) if averaged else None
     try:
-        kind, seen = str(record["kind"]), int(record["samples_seen"])
+        kind, seen, said = str(record["kind"]), int(record["samples_seen"]), dict(record.get("facts", {}))
         network = filled(build_network(kind, record["arguments"]), trained if average is None else average)
     except (ConfigError, WeightsError) as error:
         raise WeightsError(error.found, error.remedy, path) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WeightsError(f"what it says about its network cannot be read ({error})", _REMEDY, path) from error
-    return StoredNetwork(kind, network, {"samples_seen": seen, "averaged": average is not None})
+    return StoredNetwork(kind, network, said | {"samples_seen": seen, "averaged": average is not None})
 
 
 def _average(checkpoint: Mapping[str, Any], trained: Mapping[str, Tensor]) -> dict[str, Tensor] | None:

@@ -18,6 +18,7 @@ from experiments.__main__ import main
 EXPERIMENTS = Path(__file__).resolve().parents[2] / "experiments"
 PORTRAIT_GAN = EXPERIMENTS / "configs" / "portrait_gan"
 AUDIO_TO_LANDMARK = EXPERIMENTS / "configs" / "audio_to_landmark"
+LANDMARK_REGRESSION = EXPERIMENTS / "configs" / "landmark_regression"
 TRAINERS = EXPERIMENTS / "configs" / "trainer"
 STYLES = EXPERIMENTS / "styles"
 ABLATIONS = sorted((EXPERIMENTS / "ablations").glob("*.yaml"))
@@ -63,6 +64,7 @@ def test_the_files_that_were_promised_are_there() -> None:
     promised |= {
         f"configs/audio_to_landmark/{name}.yaml" for name in ("paper", "default", "starter", "debug", "speaker")
     }
+    promised |= {f"configs/landmark_regression/{name}.yaml" for name in ("default", "starter", "debug")}
     promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")
@@ -134,6 +136,8 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
         (AUDIO_TO_LANDMARK / "default.yaml", 35),
         (AUDIO_TO_LANDMARK / "debug.yaml", 15),
         (AUDIO_TO_LANDMARK / "speaker.yaml", 10),
+        (LANDMARK_REGRESSION / "default.yaml", 20),
+        (LANDMARK_REGRESSION / "debug.yaml", 12),
     ],
     ids=lambda value: f"{value.parent.name}/{value.stem}" if isinstance(value, Path) else str(value),
 )

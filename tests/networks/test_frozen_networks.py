@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from lightning_modules.errors import WeightsError
+from lightning_modules.networks.frozen.mobilefacenet import MobileFaceNet
 from lightning_modules.weights.published_frozen import KINDS
 
 PARAMETERS = {"mobilefacenet": 1_007_248, "modnet": 6_487_075, "sphereface": 22_670_656}
@@ -232,3 +233,26 @@ def test_other_crops_are_refused(kind, networks):
     for shape in ((1, 1, 112, 112), (1, 3, 96, 112), (3, 112, 112)):
         with pytest.raises(ValueError, match=r"the (crop|photo) must be"):
             networks[kind](torch.zeros(shape))
+
+
+def test_fixed_slopes_mean_the_same_to_a_network_without_them():
+    torch.manual_seed(0)
+    fixed, learned = MobileFaceNet(trainable=True, fixed_slopes=True), MobileFaceNet(trainable=True)
+    learned.load_state_dict(fixed.state_dict())
+    crops = torch.rand(2, 3, 112, 112)
+    assert torch.allclose(fixed.eval()(crops), learned.eval()(crops), atol=1e-6)
+    slopes = {name: value for name, value in learned.named_parameters() if name.endswith("slope.weight")}
+    assert len(slopes) == 33
+    assert all(bool((value == 0.25).all()) for value in slopes.values())
+    still = dict(fixed.named_parameters())
+    assert not any(still[name].requires_grad for name in slopes)
+
+
+def test_smaller_crops_are_taken_in_training_only():
+    network = MobileFaceNet(trainable=True).train()
+    assert network(torch.rand(2, 3, 64, 64)).shape == (2, 136)
+    for side in (60, 128):
+        with pytest.raises(ValueError, match="the crop must be"):
+            network(torch.rand(2, 3, side, side))
+    with pytest.raises(ValueError, match="the crop must be"):
+        network.eval()(torch.rand(2, 3, 64, 64))
