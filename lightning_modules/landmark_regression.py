@@ -17,9 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
-from lightning_modules.errors import ConfigError, MetricError
+from lightning_modules.errors import MetricError
 from lightning_modules.geometry.frontal_face import frontal_face
 from lightning_modules.geometry.landmark_groups import POINT_COUNT
 from lightning_modules.landmark_batches import FaceLandmarksBatch
@@ -41,9 +40,6 @@ class LandmarkRegression(SupportingNetwork):
         network: MobileFaceNet with ``trainable``, called with crops (B, 3, 112, 112) for (B, 136).
         loss: of predicted and true landmarks.
         optimizer: settings of AdamW and its schedule.
-        coarse_side: side to which crops are reduced in the beginning of a training, pixels, a multiple of 16; 64 is
-            three times as fast as 112. None: 112 from the start.
-        coarse_steps: number of steps that are made so.
         channels_last: keep the network's weights in the memory format that convolutions on a CPU are fastest in.
     """
 
@@ -58,8 +54,6 @@ class LandmarkRegression(SupportingNetwork):
         loss: WingLoss | None = None,
         optimizer: AdamWSettings | None = None,
         *,
-        coarse_side: int | None = None,
-        coarse_steps: int = 0,
         channels_last: bool = True,
     ) -> None:
         super().__init__(network, optimizer)
@@ -67,9 +61,6 @@ class LandmarkRegression(SupportingNetwork):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch names it for tensors
         begin_with_mean_face(network)
         self.loss = loss or WingLoss()
-        if coarse_side is not None and coarse_side not in range(16, 112, 16):
-            raise ConfigError(f"coarse_side is {coarse_side}", "give a multiple of 16 below 112, or null")
-        self.coarse_side, self.coarse_steps = coarse_side, coarse_steps
         self.channels_last = channels_last
         self.errors = nn.ModuleDict({name: LandmarkError() for name in self.domains})
         self.failures = nn.ModuleDict({name: LandmarkFailures() for name in self.domains})
@@ -91,12 +82,8 @@ class LandmarkRegression(SupportingNetwork):
         return found.float().view(-1, POINT_COUNT, 2)
 
     def losses(self, batch: FaceLandmarksBatch) -> dict[str, Tensor]:
-        """The wing loss; in the beginning on smaller crops."""
-        crop = batch.crop
-        if self.coarse_side is not None and self.global_step < self.coarse_steps:
-            size = (self.coarse_side, self.coarse_side)
-            crop = functional.interpolate(crop, size, mode="bilinear", align_corners=False, antialias=True)
-        return {"wing": self.loss(self(crop), batch.landmarks)}
+        """The wing loss."""
+        return {"wing": self.loss(self(batch.crop), batch.landmarks)}
 
     def validation_step(self, batch: FaceLandmarksBatch, batch_index: int) -> None:
         """Measure each domain."""

@@ -97,7 +97,7 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
         dict.fromkeys(("features", "hidden", "layers", "embedding", "code", "noise", "width", "heads"), _number)
         | dict.fromkeys(("blocks", "feed_forward", "head_width", "longest"), _number),
     ),
-    "mobilefacenet": NetworkKind(MobileFaceNet),
+    "mobilefacenet": NetworkKind(MobileFaceNet, {"side": _number}),
     "modnet": NetworkKind(MODNet),
     "sphereface": NetworkKind(SphereFace),
 }

@@ -10,7 +10,6 @@ import torch
 import yaml
 
 from experiments.__main__ import main
-from lightning_modules.errors import ConfigError
 from lightning_modules.export.network_file import load_network
 from lightning_modules.geometry.landmark_groups import MIRROR
 from lightning_modules.landmark_batches import FaceLandmarksBatch
@@ -62,21 +61,9 @@ def batch(count: int = 4) -> FaceLandmarksBatch:
     return FaceLandmarksBatch(torch.rand(count, 3, 112, 112), face.expand(count, -1, -1), torch.arange(count) % 2)
 
 
-def test_crops_are_smaller_in_the_beginning(monkeypatch):
-    trained = LandmarkRegression(MobileFaceNet(trainable=True), coarse_side=32, coarse_steps=2)
-    seen = []
-    trained.network.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[-1]))
-    for step in range(4):
-        monkeypatch.setattr(LandmarkRegression, "global_step", step)
-        trained.losses(batch())
-    assert seen == [32, 32, 112, 112]
-    with pytest.raises(ConfigError, match="coarse_side is 40"):
-        LandmarkRegression(MobileFaceNet(trainable=True), coarse_side=40)
-
-
 def test_the_loss_falls_when_one_batch_is_learned():
     torch.manual_seed(0)
-    trained = LandmarkRegression(MobileFaceNet(trainable=True, fixed_slopes=True), coarse_side=16, coarse_steps=9)
+    trained = LandmarkRegression(MobileFaceNet(trainable=True, fixed_slopes=True, side=32))
     one = batch()
     optimizer = torch.optim.Adam(trained.parameters(), 3e-3)
     losses = []
@@ -116,6 +103,7 @@ def test_the_debug_file_runs_from_end_to_end(tmp_path):
     assert (stored.kind, stored.facts["samples_seen"]) == ("mobilefacenet", 8)
     assert NetworkFromFile("mobilefacenet", str(file)).fraction_origin == "edge"
     assert file.stat().st_size < 2_500_000
+    assert stored.network.side == 32  # type: ignore[union-attr]
     assert stored.network(torch.rand(1, 3, 112, 112)).shape == (1, 136)
 
 
@@ -128,4 +116,4 @@ def test_the_recipes_build_the_network_they_say(capsys):
     steps = resolved["trainer"]["max_steps"]
     chosen = resolved["model"]["init_args"]
     assert chosen["optimizer"]["steps"] == steps
-    assert 0 < chosen["coarse_steps"] < steps
+    assert chosen["network"]["init_args"]["side"] == 64

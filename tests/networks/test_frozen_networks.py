@@ -248,11 +248,20 @@ def test_fixed_slopes_mean_the_same_to_a_network_without_them():
     assert not any(still[name].requires_grad for name in slopes)
 
 
-def test_smaller_crops_are_taken_in_training_only():
-    network = MobileFaceNet(trainable=True).train()
-    assert network(torch.rand(2, 3, 64, 64)).shape == (2, 136)
-    for side in (60, 128):
-        with pytest.raises(ValueError, match="the crop must be"):
-            network(torch.rand(2, 3, side, side))
-    with pytest.raises(ValueError, match="the crop must be"):
-        network.eval()(torch.rand(2, 3, 64, 64))
+def test_crops_are_reduced_inside_and_the_answer_stays_differentiable():
+    torch.manual_seed(0)
+    small, large = MobileFaceNet(trainable=True, side=64).eval(), MobileFaceNet().eval()
+    large.load_state_dict(small.state_dict())
+    assert (small.arguments, large.arguments) == ({"side": 64}, {})
+    crops = torch.rand(2, 3, 112, 112, requires_grad=True)
+    found = small(crops)
+    assert found.shape == (2, 136)
+    assert not torch.allclose(found, large(crops), atol=1e-3)
+    found.sum().backward()
+    assert float((crops.grad != 0).float().mean()) > 0.9
+    seen = {}
+    small.stem.register_forward_pre_hook(lambda _, given: seen.update(side=given[0].shape[-1]))
+    small(crops)
+    assert seen == {"side": 64}
+    with pytest.raises(ValueError, match="multiple of 16"):
+        MobileFaceNet(side=60)
