@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from experiments.commands.evaluate_detector import DETECTOR_OPTIONS, evaluate_detector
 from experiments.landmark_evaluation import STILL, Grouping, detector_noise, evaluate_set
 from experiments.progress import make_progress
 from experiments.signature_parser import Option
@@ -16,6 +17,7 @@ from lightning_modules.pipeline.landmark_driver_choice import Driver, chosen_dri
 from lightning_modules.pipeline.output_checks import check_output
 
 OPTIONS = {
+    **DETECTOR_OPTIONS,
     "sets": Option(metavar="SET"),
     "weights": Option(metavar="FILE"),
     "clips": Option(metavar="CLIP"),
@@ -194,4 +196,4 @@ def _write(figures: Mapping[str, Any], text: str, json: Path | None, markdown: P
                 aside.write_text(content + "\n", encoding="utf-8")
 
 
-SUBCOMMANDS = {"landmarks": evaluate_landmarks}
+SUBCOMMANDS = {"landmarks": evaluate_landmarks, "detector": evaluate_detector}
