@@ -73,7 +73,7 @@ def test_the_loss_falls_when_one_batch_is_learned():
         loss.backward()
         optimizer.step()
         losses.append(float(loss))
-    assert losses[-1] < 0.7 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_a_preview_shows_crop_labels_and_answer(module):
