@@ -59,4 +59,5 @@ class LandmarkAccuracy(ValidationMeasure):
         inputs: Any = getattr(pl_module, "inputs", None)
         size = drawings.shape[-1]
         window = face_square(size, drawings) if inputs is None else inputs.face_window(targets, size)
-        return detected_landmarks(drawings, detector, window)
+        origin = getattr(detector, "fraction_origin", "first_pixel")
+        return detected_landmarks(drawings, detector, window, fraction_origin=origin)

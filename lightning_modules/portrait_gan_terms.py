@@ -88,7 +88,8 @@ def content_terms(
     Args:
         drawn: a micro-batch.
         inputs: says where the face networks look.
-        geometry_detector: crops (B, 3, 112, 112) in [0, 1] to (B, 136).
+        geometry_detector: crops (B, 3, 112, 112) in [0, 1] to (B, 136); where its fractions begin is asked of its
+            attribute ``fraction_origin``, if it has one.
         identity_features: crops (B, 3, 112, 96) in [-1, 1] to features.
         symmetric_coherence: let both drawings learn from Eq. 7, as the paper writes it.
     """
@@ -105,9 +106,13 @@ def content_terms(
     }
     if geometry_detector is not None:
         window = inputs.face_window(targets, size)
-        terms["geometry"] = lambda: (
-            2 * geometry_loss(detected_landmarks(drawn.frames, geometry_detector, window), targets, size)
-        )
+        origin = getattr(geometry_detector, "fraction_origin", "first_pixel")
+
+        def geometry() -> Tensor:
+            found = detected_landmarks(drawn.frames, geometry_detector, window, fraction_origin=origin)
+            return 2 * geometry_loss(found, targets, size)
+
+        terms["geometry"] = geometry
     if identity_features is not None:
 
         def identity() -> Tensor:

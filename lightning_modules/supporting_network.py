@@ -8,7 +8,8 @@ what its terms and its figures are. Optimisation is automatic: there is one opti
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +32,8 @@ class SupportingNetwork(LightningModule, abc.ABC):
 
     kind: ClassVar[str]
     """Of the network, as :data:`lightning_modules.export.network_file.NETWORKS` names it."""
+    facts: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    """What whoever uses the network must know besides its weights; plain values, kept in its file."""
     preview_columns: ClassVar[tuple[str, ...]]
     """What the pictures of a row of :meth:`preview` show."""
 
@@ -87,6 +90,7 @@ class SupportingNetwork(LightningModule, abc.ABC):
             "kind": self.kind,
             "arguments": plain_arguments(self.network),
             "samples_seen": self.samples_seen,
+            "facts": dict(self.facts),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

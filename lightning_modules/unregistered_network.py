@@ -20,10 +20,15 @@ class UnregisteredNetwork:
 
     Args:
         network: any module; it is changed in place.
+
+    Attributes:
+        fraction_origin: of a landmark detector, where its fractions begin; ``"first_pixel"`` for a network that does
+            not say so.
     """
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network.eval().requires_grad_(requires_grad=False)
+        self.fraction_origin = getattr(network, "fraction_origin", "first_pixel")
         self._device: torch.device | None = None
 
     def __call__(self, first: Tensor, *others: Tensor) -> Any:

@@ -33,7 +33,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-TRAINING_TESTS = {"audio_to_landmark", "callbacks", "distributed", "portrait_gan", "resume", "static_drawing"}
+TRAINING_TESTS = {
+    *("audio_to_landmark", "callbacks", "distributed", "landmark_regression", "portrait_gan", "resume"),
+    "static_drawing",
+}
 REMARKS_ON_SMALL_RUNS = ("LeafSpec", "does not have many workers", "no `val_dataloader`", "log_every_n_steps")
 THIS_MACHINE = {None, "", "localhost", "127.0.0.1", "::1", "0.0.0.0", socket.gethostname()}
 

@@ -63,17 +63,31 @@ class SyntheticPortraitsDataModule(PortraitData):
     def open_sets(self) -> PortraitSets:
         """Make the sets; the same seed and size give the same pixels."""
         size, channels, seed = loading_size(self.image_size), self.drawing_channels, self.seed
-        photos = [_photo(_random(seed, PHOTO, number), size, channels) for number in range(self._photos)]
-        drawings = [_drawing(_random(seed, DRAWING, number), size, channels) for number in range(self._drawings)]
         film = None
         if self._clips:
             parts = [_clip(_random(seed, CLIP, number), size, channels, self._frames) for number in range(self._clips)]
             film = FilmSet(DecodedSet.of_records(parts, _names("clip", self._clips)))
-        return PortraitSets(
-            PhotoSet(DecodedSet.of_records(photos, _names("photo", self._photos)), channels),
-            DrawingSet(DecodedSet.of_records(drawings, _names("drawing", self._drawings))),
-            film,
-        )
+        photos = synthetic_photos(seed, self._photos, size, channels)
+        return PortraitSets(photos, synthetic_drawings(seed, self._drawings, size, channels), film)
+
+
+def synthetic_photos(seed: int, count: int, size: int, channels: int) -> PhotoSet:
+    """Make shaded photos with their drawings.
+
+    Args:
+        seed: not negative; the same numbers give the same pixels.
+        count: number of photos, at least 1.
+        size: side of the pictures, pixels.
+        channels: of the drawings, 1 or 3.
+    """
+    photos = [_photo(_random(seed, PHOTO, number), size, channels) for number in range(count)]
+    return PhotoSet(DecodedSet.of_records(photos, _names("photo", count)), channels)
+
+
+def synthetic_drawings(seed: int, count: int, size: int, channels: int) -> DrawingSet:
+    """Make line drawings of faces that are not those of :func:`synthetic_photos`; arguments as there."""
+    drawings = [_drawing(_random(seed, DRAWING, number), size, channels) for number in range(count)]
+    return DrawingSet(DecodedSet.of_records(drawings, _names("drawing", count)))
 
 
 def _random(seed: int, kind: int, number: int) -> np.random.Generator:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from experiments.commands.evaluate_detector import DETECTOR_OPTIONS, evaluate_detector
 from experiments.commands.evaluate_identity import evaluate_identity
 from experiments.landmark_evaluation import STILL, Grouping, detector_noise, evaluate_set
 from experiments.progress import make_progress
@@ -17,6 +18,7 @@ from lightning_modules.pipeline.landmark_driver_choice import Driver, chosen_dri
 from lightning_modules.pipeline.output_checks import check_output
 
 OPTIONS = {
+    **DETECTOR_OPTIONS,
     "sets": Option(metavar="SET"),
     "weights": Option(metavar="FILE"),
     "clips": Option(metavar="CLIP"),
@@ -197,4 +199,4 @@ def _write(figures: Mapping[str, Any], text: str, json: Path | None, markdown: P
                 aside.write_text(content + "\n", encoding="utf-8")
 
 
-SUBCOMMANDS = {"landmarks": evaluate_landmarks, "identity": evaluate_identity}
+SUBCOMMANDS = {"landmarks": evaluate_landmarks, "detector": evaluate_detector, "identity": evaluate_identity}

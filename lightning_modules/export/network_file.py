@@ -116,7 +116,7 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
     "image_translation": NetworkKind(
         ImageTranslation, dict.fromkeys(("input_channels", "output_channels", "width", "levels"), _number)
     ),
-    "mobilefacenet": NetworkKind(MobileFaceNet),
+    "mobilefacenet": NetworkKind(MobileFaceNet, {"side": _number}),
     "modnet": NetworkKind(MODNet, dict.fromkeys(("width", "encoder_eighths"), _number)),
     "sphereface": NetworkKind(SphereFace, {"widths": _numbers, "embedding": _number}),
 }

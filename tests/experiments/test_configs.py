@@ -21,6 +21,7 @@ AUDIO_TO_LANDMARK = EXPERIMENTS / "configs" / "audio_to_landmark"
 FLOW_REGRESSION = EXPERIMENTS / "configs" / "flow_regression"
 PORTRAIT_MATTING = EXPERIMENTS / "configs" / "portrait_matting"
 STATIC_DRAWING = EXPERIMENTS / "configs" / "static_drawing"
+LANDMARK_REGRESSION = EXPERIMENTS / "configs" / "landmark_regression"
 TRAINERS = EXPERIMENTS / "configs" / "trainer"
 STYLES = EXPERIMENTS / "styles"
 ABLATIONS = sorted((EXPERIMENTS / "ablations").glob("*.yaml"))
@@ -70,6 +71,7 @@ def test_the_files_that_were_promised_are_there() -> None:
     promised |= {f"configs/portrait_matting/{name}.yaml" for name in ("default", "consistency", "debug")}
     promised |= {f"configs/static_drawing/{name}.yaml" for name in ("default", "small", "debug")}
     promised |= {f"configs/identity_features/{name}.yaml" for name in ("default", "starter", "a_softmax", "debug")}
+    promised |= {f"configs/landmark_regression/{name}.yaml" for name in ("default", "starter", "debug")}
     promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")
@@ -153,6 +155,8 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
         (STATIC_DRAWING / "default.yaml", 45),
         (STATIC_DRAWING / "small.yaml", 35),
         (STATIC_DRAWING / "debug.yaml", 25),
+        (LANDMARK_REGRESSION / "default.yaml", 20),
+        (LANDMARK_REGRESSION / "debug.yaml", 12),
     ],
     ids=lambda value: f"{value.parent.name}/{value.stem}" if isinstance(value, Path) else str(value),
 )

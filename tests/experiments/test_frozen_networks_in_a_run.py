@@ -13,13 +13,15 @@ from safetensors.torch import save_file
 from experiments.__main__ import main
 from lightning_modules.errors import ConfigError, WeightsError
 from lightning_modules.export.generator_file import load_generator
-from lightning_modules.export.network_file import save_network
+from lightning_modules.export.network_file import load_network, save_network
 from lightning_modules.losses.objective import TermOffWarning
 from lightning_modules.networks.frozen.mobilefacenet import MobileFaceNet
 from lightning_modules.networks.frozen.sphereface import SphereFace
 from lightning_modules.networks.landmark_flow import LandmarkFlow
+from lightning_modules.unregistered_network import unregistered
 from lightning_modules.weights.from_file import NetworkFromFile, network_from_file
 from lightning_modules.weights.published import PUBLISHED
+from lightning_modules.weights.registry import require_weight
 
 CONFIGS = Path(__file__).resolve().parents[2] / "experiments" / "configs" / "portrait_gan"
 KEYS = {"geometry_detector": "mobilefacenet", "identity_features": "sphereface", "flow_regression": "flow_regression"}
@@ -137,3 +139,27 @@ def test_wrong_files_are_named(files, tmp_path):
             network_from_file("mobilefacenet", tmp_path / f"{name}.pth")
         assert caught.value.path == tmp_path / f"{name}.pth"
         assert "\n" not in str(caught.value)
+
+
+def test_the_starter_is_named_by_one_word(files, monkeypatch):
+    starter = NetworkFromFile("mobilefacenet", "starter")
+    assert starter.fraction_origin == "edge"
+    crop = torch.rand(1, 3, 112, 112)
+    assert torch.equal(starter(crop), load_network(require_weight("starter-landmark-detector")).network(crop))
+    assert NetworkFromFile("mobilefacenet", str(files["mobilefacenet"])).fraction_origin == "first_pixel"
+    with pytest.raises(ConfigError, match="no sphereface comes with this package"):
+        network_from_file("sphereface", "starter")
+
+
+def test_the_geometry_term_reads_fractions_as_the_detector_means_them():
+    class Fixed(torch.nn.Module):
+        def __init__(self, origin: str | None) -> None:
+            super().__init__()
+            if origin is not None:
+                self.fraction_origin = origin
+
+        def forward(self, crop: torch.Tensor) -> torch.Tensor:
+            return torch.full((len(crop), 136), 0.5)
+
+    assert unregistered(Fixed("edge")).fraction_origin == "edge"
+    assert unregistered(Fixed(None)).fraction_origin == "first_pixel"

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from lightning_modules.errors import WeightsError
+from lightning_modules.networks.frozen.mobilefacenet import MobileFaceNet
 from lightning_modules.weights.published_frozen import KINDS
 
 PARAMETERS = {"mobilefacenet": 1_007_248, "modnet": 6_487_075, "sphereface": 22_670_656}
@@ -232,3 +233,35 @@ def test_other_crops_are_refused(kind, networks):
     for shape in ((1, 1, 112, 112), (1, 3, 96, 112), (3, 112, 112)):
         with pytest.raises(ValueError, match=r"the (crop|photo) must be"):
             networks[kind](torch.zeros(shape))
+
+
+def test_fixed_slopes_mean_the_same_to_a_network_without_them():
+    torch.manual_seed(0)
+    fixed, learned = MobileFaceNet(trainable=True, fixed_slopes=True), MobileFaceNet(trainable=True)
+    learned.load_state_dict(fixed.state_dict())
+    crops = torch.rand(2, 3, 112, 112)
+    assert torch.allclose(fixed.eval()(crops), learned.eval()(crops), atol=1e-6)
+    slopes = {name: value for name, value in learned.named_parameters() if name.endswith("slope.weight")}
+    assert len(slopes) == 33
+    assert all(bool((value == 0.25).all()) for value in slopes.values())
+    still = dict(fixed.named_parameters())
+    assert not any(still[name].requires_grad for name in slopes)
+
+
+def test_crops_are_reduced_inside_and_the_answer_stays_differentiable():
+    torch.manual_seed(0)
+    small, large = MobileFaceNet(trainable=True, side=64).eval(), MobileFaceNet().eval()
+    large.load_state_dict(small.state_dict())
+    assert (small.arguments, large.arguments) == ({"side": 64}, {})
+    crops = torch.rand(2, 3, 112, 112, requires_grad=True)
+    found = small(crops)
+    assert found.shape == (2, 136)
+    assert not torch.allclose(found, large(crops), atol=1e-3)
+    found.sum().backward()
+    assert float((crops.grad != 0).float().mean()) > 0.9
+    seen = {}
+    small.stem.register_forward_pre_hook(lambda _, given: seen.update(side=given[0].shape[-1]))
+    small(crops)
+    assert seen == {"side": 64}
+    with pytest.raises(ValueError, match="multiple of 16"):
+        MobileFaceNet(side=60)
