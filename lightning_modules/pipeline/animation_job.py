@@ -16,7 +16,7 @@ from lightning_modules.errors import ConfigError
 
 Look = Literal["pencil", "ink"]
 RendererName = Literal["warp", "gan"]
-LandmarkSource = Literal["mediapipe", "face-alignment", "file"]
+LandmarkSource = Literal["mediapipe", "starter", "mediapipe+starter", "face-alignment", "file"]
 MatteSource = Literal["selfie", "none"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 DriverName = Literal["auto", "trained", "envelope"]
