@@ -57,7 +57,7 @@ def test_corners_of_a_crop_are_the_outer_edges_of_its_pixels():
 @pytest.mark.parametrize(("side", "angle"), [(112, 0.0), (60, 0.5), (560, -0.3), (112, 2.0)])
 def test_what_a_view_shows_comes_back_to_its_place(mirrored, side, angle):
     face = frontal_face(128, 120, side * 0.4)
-    view = View(FaceRegion(120.3, 130.2, side, angle), mirrored)
+    view = View(FaceRegion(120.5, 130.5, side, angle), mirrored)
     crops = cut_views(legible_picture(), [view])
     assert crops.shape == (1, 112, 112, 3)
     assert crops.dtype == np.float32
