@@ -37,6 +37,13 @@ def test_a_proposal_beside_a_face_is_led_to_it(shift, scale):
     assert found.support == 1
 
 
+def test_settled_proposals_are_not_looked_at_again():
+    oracle = Oracle([FACE])
+    (found,) = refined(PICTURE, [region_of_landmarks(FACE)], oracle)
+    assert oracle.batches == [1, 1]  # the second look tells that it stays
+    assert found.settled
+
+
 def test_all_squares_about_a_face_lead_to_it_and_count():
     squares = lattice_regions(256, 256, sides=(0.48, 0.36))
     found = refined(PICTURE, squares, Oracle([FACE, OTHER]), least_support=2)
