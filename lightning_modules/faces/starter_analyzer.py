@@ -24,8 +24,9 @@ from lightning_modules.faces.photo import RgbPixels
 from lightning_modules.faces.plausibility import looks_like_a_face, roll
 from lightning_modules.faces.starter_network import load_landmark_network
 
-LATTICE_SIDES: Final = (1.35, 0.95, 0.68, 0.48)
-"""Sides of the lattice's squares, shares of the picture's shorter side: faces from a third of it to all of it."""
+LATTICE_SIDES: Final = (1.3, 0.87, 0.58)
+"""Sides of the lattice's squares, shares of the picture's shorter side: faces from a third of it to all of it, each
+size within a factor of 1.25."""
 
 MOST_ROLL: Final = 60.0
 """Degrees; a face on its side is not animated in place: its photo should be turned first."""
