@@ -30,7 +30,7 @@ from datamodules.prepare.setting_checks import (
 from datamodules.prepare.sources import find_files
 from datamodules.prepare.whole_set import SetBuilder, checked_workers, plan_files, prepare_set
 from lightning_modules.errors import ConfigError, PhotoError
-from lightning_modules.faces.face import FaceAnalyzer, choose_face, head_turn
+from lightning_modules.faces.face import FaceAnalyzer, FaceList, choose_face, head_turn
 from lightning_modules.faces.face_analyzers import make_face_analyzer
 from lightning_modules.faces.photo import Photo, read_photo
 from lightning_modules.geometry.alignment import crop, portrait_frame, to_crop
@@ -76,12 +76,13 @@ class DrawingSettings:
 def drawing_of(item: SourceItem, photo: Photo, settings: DrawingSettings, analyzer: FaceAnalyzer) -> PreparedDrawing:
     """Compute the record of one drawing.
 
+    Where several analyzers stand behind one name, the next is asked when one finds no face, or none that can be
+    trusted.
+
     Raises:
         PhotoError: it shows no face or not the chosen one, or the face is tiny or none.
     """
-    faces, showing = find_drawn_faces(photo.rgb, analyzer)
-    if not faces:
-        raise no_drawn_face(photo, faces)
+    faces, showing, analyzer = _found_in(photo, settings, analyzer)
     face = choose_face(faces, settings.face, photo)
     frame = portrait_frame(face.landmarks)
     if frame.side < SMALLEST_FRAME:
@@ -89,8 +90,6 @@ def drawing_of(item: SourceItem, photo: Photo, settings: DrawingSettings, analyz
     turn = abs(head_turn(face.landmarks))
     if turn > settings.most_turn:
         raise PhotoError(f"the head is turned by about {turn:.0f}°", "use faces seen from the front", item.path)
-    if doubt := face_is_doubtful(photo.rgb, face, showing, analyzer):
-        raise PhotoError(f"what looks like a face is none: {doubt}", "leave it out, or crop it to one head", item.path)
     picture = crop(photo.rgb, frame, settings.size, fill=255)
     if settings.channels == 1:
         picture = gray(picture)
@@ -107,6 +106,25 @@ def drawing_of(item: SourceItem, photo: Photo, settings: DrawingSettings, analyz
         tools={"landmarks": analyzer.name},
         fingerprint=item.fingerprint,
     )
+
+
+def _found_in(photo: Photo, settings: DrawingSettings, analyzer: FaceAnalyzer) -> tuple[FaceList, str, FaceAnalyzer]:
+    """The faces of a drawing, what it took to find them, and who found them."""
+    failure: PhotoError | None = None
+    for part in getattr(analyzer, "parts", (analyzer,)):
+        faces, showing = find_drawn_faces(photo.rgb, part)
+        if not faces:
+            failure = failure or no_drawn_face(photo, faces)
+            continue
+        face = choose_face(faces, settings.face, photo)
+        if abs(head_turn(face.landmarks)) > settings.most_turn:
+            return faces, showing, part
+        doubt = face_is_doubtful(photo.rgb, face, showing, part)
+        if not doubt:
+            return faces, showing, part
+        remedy = "leave it out, or crop it to one head"
+        failure = PhotoError(f"what looks like a face is none: {doubt}", remedy, photo.path)
+    raise failure or no_drawn_face(photo, FaceList())
 
 
 @dataclass(frozen=True)
@@ -194,8 +212,11 @@ def prepare_drawings(  # noqa: PLR0913 - every setting is an option of the comma
 def drawing_findings(accepted: Accepted) -> Mapping[str, tuple[Entry, ...]]:
     """Return what is worth knowing about accepted drawings, by heading."""
     helped = [Entry(item.name, facts["help"]) for item, facts in accepted if facts["help"] != SHOWINGS[0].name]
+    finders = [facts["tools"]["landmarks"] for _, facts in accepted]
+    found_by = [Entry(item.name, finder) for (item, _), finder in zip(accepted, finders, strict=True)]
     return {
         "Several faces": several_faces(accepted),
+        "Who found the face": tuple(found_by) if len(set(finders)) > 1 else (),
         "Face found with help: look at its landmarks": tuple(helped),
         "Hard to use": poor_faces(accepted),
         "Enlarged more than twice": much_enlarged(accepted),

@@ -138,6 +138,7 @@ def portrait_of(
     from lightning_modules.pipeline.portrait import draw_within, image_array, image_tensor
 
     face = choose_face(faces, settings.face, photo)
+    found_by = {"landmarks": name} if (name := getattr(faces, "found_by", "")) else {}
     frame = portrait_frame(face.landmarks)
     if frame.side < SMALLEST_FRAME:
         width = f"{face.box.width:.0f}"
@@ -164,7 +165,7 @@ def portrait_of(
             frame=frame,
             source=PortraitSource.of_photo(item.name, photo, item.terms),
             faces=PortraitFaces.of_photo(faces, face, photo),
-            tools={"size": settings.size, "face": settings.face, **tools.facts()},
+            tools={"size": settings.size, "face": settings.face, **tools.facts(), **found_by},
             fingerprint=item.fingerprint,
         )
 

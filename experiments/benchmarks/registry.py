@@ -4,6 +4,7 @@ from __future__ import annotations
 
 BENCHMARKS: dict[str, str] = {
     "portrait": "experiments.benchmarks.portrait_preparation",
+    "starter_faces": "experiments.benchmarks.starter_faces",
     "frames": "experiments.benchmarks.frames_per_second",
     "memory": "experiments.benchmarks.memory_by_length",
     "speech_to_landmarks": "experiments.benchmarks.speech_to_landmarks",

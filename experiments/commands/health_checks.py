@@ -132,6 +132,25 @@ def check_faces() -> Iterator[Finding]:
         yield Finding("matting", "fail", f"person {person:.2f}, background {corner:.2f}; 1 and 0 are right", _REINSTALL)
 
 
+def check_starter_faces() -> Iterator[Finding]:
+    """Find the same face with the analyzer that needs no other package."""
+    from skimage.data import astronaut
+
+    from lightning_modules.errors import InkspeakError
+    from lightning_modules.faces.face_analyzers import make_face_analyzer
+
+    try:
+        faces = make_face_analyzer("starter").find_faces(astronaut())
+    except InkspeakError as error:
+        yield Finding("starter faces", "warn", error.found, f"only for --landmarks starter: {error.remedy}")
+        return
+    if len(faces) == 1 and 150 < faces[0].box.center[0] < 290 and 40 < faces[0].box.center[1] < 200:
+        yield Finding("starter faces", "ok", "--landmarks starter finds the face too")
+    else:
+        found = f"--landmarks starter finds {len(faces)} faces, not the one that is there"
+        yield Finding("starter faces", "warn", found, _REINSTALL)
+
+
 def check_face_alignment() -> Iterator[Finding]:
     """The optional detector of the paper, and its downloaded weights."""
     from lightning_modules.weights.registry import hub_folder, load_manifest, locate
@@ -276,6 +295,7 @@ CHECKS: tuple[Check, ...] = (
     check_torch,
     check_training,
     check_faces,
+    check_starter_faces,
     check_face_alignment,
     check_video,
     check_sound,

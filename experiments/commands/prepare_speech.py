@@ -132,7 +132,7 @@ def speech_videos(
     source: Path,
     destination: Path,
     *,
-    landmarks: Literal["mediapipe", "face-alignment"] = "mediapipe",
+    landmarks: Literal["mediapipe", "starter", "mediapipe+starter", "face-alignment"] = "mediapipe",
     speaker: Literal["file", "folder"] = "file",
     shortest: float = 1.0,
     embedding: bool = True,

@@ -94,12 +94,16 @@ class FaceList(list[Face]):
     Attributes:
         tried: the steps taken, in order, for the message of :class:`~lightning_modules.errors.NoFaceError`.
         hint: what the user could do, where the analyzer found a clue although it found no face; else empty.
+        found_by: name of the analyzer that found them, where one asks several; else empty.
     """
 
-    def __init__(self, faces: Iterable[Face] = (), *, tried: tuple[str, ...] = (), hint: str = "") -> None:
+    def __init__(
+        self, faces: Iterable[Face] = (), *, tried: tuple[str, ...] = (), hint: str = "", found_by: str = ""
+    ) -> None:
         super().__init__(sorted(faces, key=lambda face: face.box.center))
         self.tried = tried
         self.hint = hint
+        self.found_by = found_by
 
 
 class FaceAnalyzer(Protocol):

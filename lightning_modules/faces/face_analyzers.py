@@ -9,15 +9,17 @@ from typing import Any
 from lightning_modules.errors import ConfigError
 from lightning_modules.faces.face import FaceAnalyzer
 
-ANALYZERS = ("mediapipe", "face-alignment", "file")
+ANALYZERS = ("mediapipe", "starter", "mediapipe+starter", "face-alignment", "file")
 
 
 def make_face_analyzer(name: str = "mediapipe", **options: Any) -> FaceAnalyzer:
     """Make an analyzer by name.
 
     Args:
-        name: ``"mediapipe"`` (default; models inside its package), ``"face-alignment"`` (the detector of the paper;
-            needs weight files) or ``"file"`` (landmarks given by the user, e.g. for a painting).
+        name: ``"mediapipe"`` (default; models inside its package), ``"starter"`` (the network of this package with
+            OpenCV's cascades: also for drawings, and where mediapipe cannot be installed), ``"mediapipe+starter"``
+            (the second where the first finds nothing), ``"face-alignment"`` (the detector of the paper; needs weight
+            files) or ``"file"`` (landmarks given by the user, e.g. for a painting).
         options: arguments of the analyzer's class.
 
     Raises:
@@ -29,6 +31,14 @@ def make_face_analyzer(name: str = "mediapipe", **options: Any) -> FaceAnalyzer:
         from lightning_modules.faces.mediapipe_analyzer import MediaPipeAnalyzer
 
         maker = MediaPipeAnalyzer
+    elif name == "starter":
+        from lightning_modules.faces.starter_analyzer import StarterAnalyzer
+
+        maker = StarterAnalyzer
+    elif name == "mediapipe+starter":
+        from lightning_modules.faces.combined_analyzer import MediaPipeThenStarter
+
+        maker = MediaPipeThenStarter
     elif name == "face-alignment":
         from lightning_modules.faces.face_alignment_analyzer import FaceAlignmentAnalyzer
 

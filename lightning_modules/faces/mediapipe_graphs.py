@@ -22,6 +22,7 @@ from lightning_modules.faces.native_log import harmless_lines_dropped
 from lightning_modules.faces.photo import RgbPixels
 
 INSTALL_COMMAND = "pip install --no-deps mediapipe==0.10.21"
+WITHOUT_MEDIAPIPE = "where that is impossible, use --landmarks starter --matte none"
 MESH_INPUT_SIDE = 192
 # What to take from the network's coordinates to have pixel centres at integers, in pixels of its input. Measured:
 # with it the mesh of a picture and the mesh of its mirror image lie, on average over 132 portraits, on the same points.
@@ -91,11 +92,12 @@ def import_mediapipe() -> Any:
             found = "the face detector package mediapipe is not installed"
         else:
             found = f"the face detector package mediapipe cannot be imported ({error})"
-        raise BackendError(found, f"run: {INSTALL_COMMAND}") from error
+        raise BackendError(found, f"run: {INSTALL_COMMAND}; {WITHOUT_MEDIAPIPE}") from error
     except Exception as error:  # protobuf and NumPy clashes surface as many types
         raise BackendError(
             f"the face detector package mediapipe cannot be imported ({type(error).__name__}: {error})",
-            f"run: {INSTALL_COMMAND}, and see constraints.txt for the versions that were tested together",
+            f"run: {INSTALL_COMMAND}, and see constraints.txt for the versions that were tested together;"
+            f" {WITHOUT_MEDIAPIPE}",
         ) from error
     return mediapipe
 

@@ -18,8 +18,8 @@ from lightning_modules.weights.weight_sets import is_set_folder
 
 Look = Literal["pencil", "ink", "cartoon"]
 RendererName = Literal["warp", "gan"]
-LandmarkSource = Literal["mediapipe", "face-alignment", "file"]
 MatteSource = Literal["selfie", "none", "modnet", "modnet-256"]
+LandmarkSource = Literal["mediapipe", "starter", "mediapipe+starter", "face-alignment", "file"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
 DriverName = Literal["auto", "trained", "envelope"]
 DriverPreset = Literal["default", "paper"]

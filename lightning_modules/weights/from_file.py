@@ -37,7 +37,11 @@ the portrait GAN; MODNet, the mattes of ``--matte modnet``; HED, the ``edge_dete
 STARTER: Final = "starter"
 """In place of a path: the file that comes with the package."""
 
-_STARTERS: Final[Mapping[str, str]] = {"mobilefacenet": "starter-landmark-detector"}
+_STARTERS: Final[Mapping[str, str]] = {
+    "mobilefacenet": "starter-landmark-detector",
+    "sphereface": "starter-identity-features",
+    "flow_regression": "starter-flow-regression",
+}
 
 
 def path_of(kind: FrozenKind, path: str | Path) -> Path:

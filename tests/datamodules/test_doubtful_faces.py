@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from datamodules.prepare.drawing_record import read_drawing
 from datamodules.prepare.drawings import prepare_drawings
-from datamodules.prepare.drawn_faces import SECOND_LOOKS, SHOWINGS, face_is_doubtful
+from datamodules.prepare.drawn_faces import SECOND_LOOKS, SHOWINGS, face_is_doubtful, find_drawn_faces
 from datamodules.prepare.report import Entry
 from lightning_modules.audio.face_axes import average_face
 from lightning_modules.faces.face import FaceList, make_face
@@ -82,3 +83,60 @@ def test_doubtful_faces_are_rejected_with_the_reason(disc, tmp_path):
         "leave it out, or crop it to one head"
     )
     assert report.rejected == (Entry("blob.png", text),)
+
+
+class KnowsDrawings(Blob):
+    """An analyzer with a search of its own for drawings, which answers for itself."""
+
+    name = "draughtsman"
+
+    def find_drawn_faces(self, rgb):
+        return self.find_faces(rgb)
+
+
+def test_an_analyzer_that_knows_drawings_is_shown_it_once(disc):
+    draughtsman = KnowsDrawings(1)
+    faces, showing = find_drawn_faces(disc, draughtsman)
+    assert (len(faces), showing, draughtsman.left) == (1, "as it is", 0)
+    assert face_is_doubtful(disc, faces[0], showing, draughtsman) == ""
+    assert find_drawn_faces(disc, draughtsman) == ([], "")
+
+
+@pytest.mark.parametrize(
+    ("sees", "finder"),
+    [(LOOKS + 1, "blob"), (2, "draughtsman"), (0, "draughtsman")],
+    ids=["the first is sure", "the first doubts", "the first finds nothing"],
+)
+def test_the_record_says_who_found_the_face(disc, tmp_path, sees, finder):
+    from PIL import Image
+
+    class Both:
+        name = "blob+draughtsman"
+
+        def __init__(self):
+            self.parts = (Blob(sees), KnowsDrawings(1))
+
+    (tmp_path / "drawings").mkdir()
+    Image.fromarray(disc).save(tmp_path / "drawings" / "blob.png")
+    options = {"size": 64, "workers": 0, "contact_sheets": False, "make_analyzer": lambda _: Both()}
+    report = prepare_drawings(tmp_path / "drawings", tmp_path / "set", landmarks="both", **options)
+    assert report.accepted == 1
+    (record,) = (tmp_path / "set" / "records").iterdir()
+    assert read_drawing(record).tools == {"landmarks": finder}
+
+
+def test_when_no_analyzer_is_sure_the_last_doubt_is_reported(disc, tmp_path):
+    from PIL import Image
+
+    class Both:
+        name = "blob+draughtsman"
+
+        def __init__(self):
+            self.parts = (Blob(2), KnowsDrawings(0))
+
+    (tmp_path / "drawings").mkdir()
+    Image.fromarray(disc).save(tmp_path / "drawings" / "blob.png")
+    options = {"size": 64, "workers": 0, "contact_sheets": False, "make_analyzer": lambda _: Both()}
+    report = prepare_drawings(tmp_path / "drawings", tmp_path / "set", landmarks="both", **options)
+    assert report.accepted == 0
+    assert "found again in 1 of 4 other looks" in report.rejected[0].text

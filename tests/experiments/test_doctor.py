@@ -211,3 +211,32 @@ def test_changed_weights_are_a_failure(monkeypatch):
 
 def test_the_real_round_trip_of_three_frames(tmp_path: Path):
     assert health_checks._round_trip(tmp_path / "a.mp4") == 3
+
+
+def test_the_starter_without_its_network_is_a_warning(monkeypatch):
+    from lightning_modules.faces import face_analyzers
+
+    def refuse(name):
+        raise BackendError(f"no network for {name}", "install it")
+
+    monkeypatch.setattr(face_analyzers, "make_face_analyzer", refuse)
+    finding = only(health_checks.check_starter_faces)
+    assert (finding.state, finding.found) == ("warn", "no network for starter")
+    assert finding.remedy == "only for --landmarks starter: install it"
+
+
+def test_the_starter_must_find_the_face_where_it_is(monkeypatch):
+    from lightning_modules.audio.face_axes import average_face
+    from lightning_modules.faces import face_analyzers
+    from lightning_modules.faces.face import make_face
+
+    class Sees:
+        def __init__(self, x, y):
+            self.face = make_face(average_face() * 60 + [x, y, 0], 1.0)
+
+        def find_faces(self, rgb):
+            return [self.face]
+
+    for place, state in (((220, 110), "ok"), ((60, 300), "warn")):
+        monkeypatch.setattr(face_analyzers, "make_face_analyzer", lambda _, place=place: Sees(*place))
+        assert only(health_checks.check_starter_faces).state == state

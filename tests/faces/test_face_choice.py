@@ -150,7 +150,9 @@ def test_notes():
 
 
 def test_unknown_analyzers_and_options():
-    with pytest.raises(ConfigError, match="choose one of mediapipe, face-alignment, file"):
+    with pytest.raises(
+        ConfigError, match=r"choose one of mediapipe, starter, mediapipe\+starter, face-alignment, file"
+    ):
         make_face_analyzer("dlib")
     with pytest.raises(ConfigError, match="its options are: presence"):
         make_face_analyzer("mediapipe", speed=3)
