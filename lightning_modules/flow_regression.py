@@ -20,6 +20,7 @@ from lightning_modules.optimization import AdamWSettings
 from lightning_modules.pipeline.flow_pictures import flow_picture, visibility_picture
 from lightning_modules.pipeline.presentation import draw_landmarks
 from lightning_modules.supporting_network import SupportingNetwork
+from lightning_modules.weights.from_file import start_from_file
 
 
 class FlowRegression(SupportingNetwork):
@@ -33,6 +34,7 @@ class FlowRegression(SupportingNetwork):
         network: what is trained.
         objective: weights of the terms.
         optimizer: settings of AdamW and its schedule.
+        initial_weights: a file to start from, such as an exported one; None: from random weights.
         compare: measure flow map B beside it, which takes as long again.
     """
 
@@ -45,9 +47,12 @@ class FlowRegression(SupportingNetwork):
         objective: FlowObjective | None = None,
         optimizer: AdamWSettings | None = None,
         *,
+        initial_weights: str | None = None,
         compare: bool = True,
     ) -> None:
         super().__init__(network, optimizer)
+        if initial_weights is not None:
+            start_from_file(network, "flow_regression", initial_weights)
         self.objective = objective or FlowObjective(unit=FLOW_UNIT)
         self.compare = compare
         self.errors = nn.ModuleDict({name: EndPointError() for name in ("flow_a", "flow_b")})

@@ -16,8 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from lightning_modules.errors import ConfigError, WeightsError
-from lightning_modules.export.network_file import first_difference
+from lightning_modules.errors import ConfigError
 from lightning_modules.losses.matting import SupervisedMattingLoss
 from lightning_modules.losses.matting_consistency import MattingConsistencyLoss
 from lightning_modules.matting_batches import MattingBatch
@@ -25,7 +24,7 @@ from lightning_modules.metrics.matte_error import MatteError
 from lightning_modules.networks.frozen.modnet import MODNet
 from lightning_modules.optimization import AdamWSettings
 from lightning_modules.supporting_network import SupportingNetwork
-from lightning_modules.weights.from_file import network_from_file
+from lightning_modules.weights.from_file import start_from_file
 
 Stage = Literal["supervised", "consistency"]
 
@@ -75,7 +74,7 @@ class PortraitMatting(SupportingNetwork):
         self.consistency = consistency or MattingConsistencyLoss()
         self.error = MatteError()
         if initial_weights is not None:
-            _start_from(network, initial_weights)
+            start_from_file(network, "modnet", initial_weights)
         self.teacher = _standing_copy(network) if stage == "consistency" else None
         self.register_buffer("teacher_epoch", torch.tensor(-1))
         self.train()  # Lightning keeps the modes that it finds, so those of the norms are set here
@@ -139,12 +138,3 @@ def _standing_copy(network: MODNet) -> MODNet:
     taught.trainable = False
     taught.settle()
     return taught
-
-
-def _start_from(network: MODNet, path: str) -> None:
-    given = network_from_file("modnet", path).state_dict()
-    odd = first_difference(network.state_dict(), given)
-    if odd is not None:
-        remedy = "give the network the width and encoder_eighths that the file was trained with"
-        raise WeightsError(f"it holds a network of another width ({odd})", remedy, path)
-    network.load_state_dict(given)

@@ -101,7 +101,11 @@ class FlowSplineUNet(nn.Module):
         super().__init__()
         count = levels - 1
         widths = [min(widest, width * 2**level) for level in range(count + 1)]
-        self.pose = nn.Sequential(nn.Linear(_POSE, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU())
+        # Faces are much alike: without the normalisation the numbers are a large mean and small differences.
+        self.pose = nn.Sequential(
+            nn.BatchNorm1d(_POSE, affine=False),
+            *(nn.Linear(_POSE, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU()),
+        )
         self.fields = FieldsOnAFace(2 + VISIBILITY_CLASSES, coefficients, hidden)
         self.enter = ResidualCell(GIVEN, width, 1, plain=True)
         self.levels = nn.ModuleList(ResidualLevel(widths[level], widths[level + 1]) for level in range(count))

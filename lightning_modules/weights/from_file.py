@@ -23,7 +23,7 @@ from typing import Any, Final, Literal, get_args
 from torch import Tensor, nn
 
 from lightning_modules.errors import ConfigError, WeightsError
-from lightning_modules.export.network_file import StoredNetwork, stored_network
+from lightning_modules.export.network_file import StoredNetwork, first_difference, stored_network
 from lightning_modules.losses.geometry import FractionOrigin
 from lightning_modules.networks.frozen.frozen_network import FrozenNetwork
 from lightning_modules.weights.checkpoint_file import read_weight_file
@@ -98,6 +98,25 @@ def _read(kind: FrozenKind, path: str | Path) -> StoredNetwork:
             raise WeightsError(error.found, error.remedy, path) from error
     stored.network.requires_grad_(requires_grad=False)
     return stored
+
+
+def start_from_file(network: nn.Module, kind: FrozenKind, path: str | Path) -> None:
+    """Give a network that is to be trained the weights of a file.
+
+    Args:
+        network: of this kind; changed.
+        kind: see :func:`network_from_file`.
+        path: see :func:`network_from_file`.
+
+    Raises:
+        WeightsError: there is no such file, it is damaged, or its network has other sizes than this one.
+    """
+    given = network_from_file(kind, path).state_dict()
+    odd = first_difference(network.state_dict(), given)
+    if odd is not None:
+        found = f"it holds a network of other sizes ({odd})"
+        raise WeightsError(found, "give the network the sizes that the file was trained with", path)
+    network.load_state_dict(given)
 
 
 class NetworkFromFile(FrozenNetwork):
