@@ -133,19 +133,16 @@ def test_it_computes_what_the_table_says(fixed_size):
     torch.testing.assert_close(found, expected, atol=1e-8, rtol=0)
 
 
-@torch.inference_mode()
 def test_every_weight_that_should_matter_does():
     weights, photo = checkpoint(), torch.rand(1, 3, 32, 32) * 2 - 1
     network = from_published(KIND, weights)
-    base = network(photo)
+    network(photo).square().sum().backward()
     idle = re.compile(r".*\.ConvBlock4\.2\.weight|(gap|gmp)_fc\.bias")
     own = dict(network.named_parameters())
     for key, name in PUBLISHED[KIND].names_at({}).items():
-        kept = own[name].clone()
-        own[name].mul_(1.7).add_(0.1)
-        moved = float((network(photo) - base).abs().max())
-        own[name].copy_(kept)
-        assert (moved == 0.0) == bool(idle.fullmatch(key)), key
+        gradient = own[name].grad
+        moves = gradient is not None and float(gradient.abs().max()) > 0
+        assert moves != bool(idle.fullmatch(key)), key
 
 
 def test_wrong_files_are_named():
