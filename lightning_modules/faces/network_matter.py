@@ -64,16 +64,20 @@ class NetworkMatter:
         network: takes photos (1, 3, H, W) in [-1, 1], H and W multiples of 32, and gives mattes (1, 1, H, W) in [0, 1],
             such as :class:`~lightning_modules.networks.frozen.modnet.MODNet`; used where it lies, in eval mode.
         rule: at which size it sees a photo.
+        exact: read and give back exactly as the published talking drawings do: the photo is brought to 256 x 256 by
+            area and to 8 bits, and each pixel of the matte is repeated, so that reducing it to that size gives the
+            network's own numbers. The rule is not asked then.
 
     Raises:
         ConfigError: the rule is unknown.
     """
 
-    def __init__(self, network: Any, rule: InputRule = "reference-512") -> None:
+    def __init__(self, network: Any, rule: InputRule = "reference-512", *, exact: bool = False) -> None:
         if rule not in get_args(InputRule):
             raise ConfigError(f"there is no input rule {rule!r}", f"choose one of {', '.join(get_args(InputRule))}")
         self.name = MATTER_NAMES[rule]
         self.rule: InputRule = rule
+        self.exact = exact
         self._network = network.eval()
 
     @classmethod
@@ -96,13 +100,24 @@ class NetworkMatter:
         import torch
 
         height, width = rgb.shape[:2]
-        seen = network_size(height, width, self.rule)
-        view = _resized(rgb.astype(np.float32) / np.float32(127.5) - 1, seen)
+        seen = NetworkSize(NATIVE_SIDE, NATIVE_SIDE) if self.exact else network_size(height, width, self.rule)
+        shown = _resized(rgb.astype(np.float32), seen)
+        view = (np.round(shown) if self.exact else shown) / np.float32(127.5) - 1
         place = next((parameter.device for parameter in self._network.parameters()), torch.device("cpu"))
         with torch.inference_mode():
             photo = torch.from_numpy(np.ascontiguousarray(np.moveaxis(view, -1, 0)))[None]
             made = self._network(photo.to(place))[0, 0].float().cpu().numpy()
+        if self.exact:
+            return _repeated(made, NetworkSize(height, width))
         return np.clip(_resized(made, NetworkSize(height, width)), 0.0, 1.0)
+
+
+def _repeated(picture: Matte, size: NetworkSize) -> Matte:
+    rows, columns = (
+        ((np.arange(wanted) + 0.5) * given / wanted).astype(np.int64)
+        for wanted, given in zip(size, picture.shape, strict=True)
+    )
+    return np.asarray(picture[rows][:, columns], np.float32)
 
 
 def _resized(picture: Matte, size: NetworkSize) -> Matte:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lightning_modules.drawing.drawer import StaticDrawer
 from lightning_modules.drawing.network_drawer import Manner, network_drawer
+from lightning_modules.faces.network_matter import NetworkMatter
 from lightning_modules.networks.frozen.modnet import MODNet
 from lightning_modules.pipeline.landmark_driver_choice import Driver, make_driver
 from lightning_modules.pipeline.landmark_driver_published import PublishedLandmarkDriver
-from lightning_modules.pipeline.network_matter import NetworkMatter
 from lightning_modules.pipeline.published_order import PUBLISHED_FRAME_RATE, PublishedCropDriver
 from lightning_modules.pipeline.published_speech import PublishedSpeech, published_speech
 from lightning_modules.weights import published_roles as roles
@@ -29,7 +29,7 @@ def set_matter(plan: WeightPlan, compat: str | None) -> NetworkMatter:
         WeightsError: its file cannot be used.
     """
     network = cast("MODNet", set_network(_set(plan), roles.MATTE))
-    return NetworkMatter(network, "native" if compat == "official" else "reference")
+    return NetworkMatter(network, exact=compat == "official")
 
 
 def set_drawer(plan: WeightPlan, compat: str | None) -> StaticDrawer:

@@ -137,3 +137,28 @@ def test_a_prepared_set_knows_the_network_by_its_content(file):
     with_network = settings_facts(PhotoSettings(matte="modnet", matte_weights=file))
     assert with_network == before | {"matte": "modnet", "matte_weights": sha256_of(file)}
     assert settings_facts(FilmSettings(matte="modnet", matte_weights=file))["matte_weights"] == sha256_of(file)
+
+
+class Redness(MODNet):
+    """Says how red a pixel is, in place of 6 million parameters; keeps what it was shown."""
+
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)
+        self.trainable = False
+        self.one = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, photo: torch.Tensor) -> torch.Tensor:
+        self.seen = photo
+        return (photo[:, :1] + 1) / 2
+
+
+def test_the_exact_manner_shows_256_pixels_and_repeats_the_answer():
+    rgb = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    network = Redness()
+    matte = NetworkMatter(network, exact=True).matte(rgb)
+    assert network.seen.shape == (1, 3, 256, 256)
+    blocks = rgb[..., 0].reshape(256, 2, 256, 2).mean((1, 3)).astype(np.float64)
+    assert matte.shape == (512, 512)
+    assert matte.dtype == np.float32
+    assert np.array_equal(matte, matte[::2, ::2].repeat(2, 0).repeat(2, 1))
+    assert np.abs(matte[::2, ::2] * 255 - blocks).max() <= 0.5 + 1e-3, "shown in 8 bits"
