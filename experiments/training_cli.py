@@ -33,8 +33,10 @@ RUNS = "runs"
 CONFIG_NAME = "config.yaml"
 _WHAT = """{what}
 
-What can be trained: stage 1, speech to landmarks, with a file of experiments/configs/audio_to_landmark; the portrait
-GAN of stage 2, with a file of experiments/configs/portrait_gan; and any LightningModule and LightningDataModule of
+What can be trained, each with a file of its folder in experiments/configs: stage 1, speech to landmarks
+(audio_to_landmark); the portrait GAN of stage 2 (portrait_gan); the networks that they ask: flow map A
+(flow_regression), the landmark detector (landmark_regression), identity features (identity_features), the matting
+network (portrait_matting), the static drawer (static_drawing); and any LightningModule and LightningDataModule of
 yours, by class path.
 
 Each run gets a folder runs/MODEL/version_N with metrics.csv, config.yaml (everything resolved; run it again with
