@@ -82,14 +82,11 @@ class Judged:
         landmarks: (68, 2) picture pixels, the mean over all nudged views.
         support: how many proposals led to it.
         spread: mean distance of the landmarks of a view from that mean, in face sizes: 0 when nothing moves.
-        following: how far the landmarks go along with a shifted square, as a share of the shift: 0 on a face, 1 where
-            the network sees nothing and repeats itself.
     """
 
     landmarks: Landmarks
     support: int
     spread: float
-    following: float
 
 
 def candidate_of(landmarks: npt.NDArray[np.floating]) -> Candidate:
@@ -200,22 +197,11 @@ def judged(rgb: RgbPixels, candidates: Sequence[Candidate], network: LandmarkNet
     views = [nudge.applied_to(region) for region in regions for nudge in NUDGES]
     answers = seen_in(rgb, views, network).reshape(len(chosen), len(NUDGES), 68, 2)
     results = []
-    for candidate, region, points in zip(chosen, regions, answers, strict=True):
+    for candidate, points in zip(chosen, answers, strict=True):
         mean = points.mean(0)
         spread = float(np.linalg.norm(points - mean, axis=2).mean()) / face_size(mean)
-        shifts = np.array([_middle(nudge.applied_to(region).region) for nudge in NUDGES])
-        results.append(Judged(mean, candidate.support, spread, _following(points.mean(1), shifts)))
+        results.append(Judged(mean, candidate.support, spread))
     return results
-
-
-def _middle(region: FaceRegion) -> tuple[float, float]:
-    return region.center_x, region.center_y
-
-
-def _following(middles: npt.NDArray[np.float64], shifts: npt.NDArray[np.float64]) -> float:
-    """Slope of the landmarks' middles (B, 2) over the squares' middles (B, 2), by least squares over both axes."""
-    moved, shifted = middles - middles.mean(0), shifts - shifts.mean(0)
-    return float((moved * shifted).sum() / max(float((shifted**2).sum()), 1e-12))
 
 
 def _moved(landmarks: Landmarks, before: Landmarks) -> float:

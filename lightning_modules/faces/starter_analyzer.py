@@ -28,6 +28,12 @@ LATTICE_SIDES: Final = (1.3, 0.87, 0.58)
 """Sides of the lattice's squares, shares of the picture's shorter side: faces from a third of it to all of it, each
 size within a factor of 1.25."""
 
+MOST_SPREAD, SPREAD_PER_SUPPORT, MUCH_SUPPORT = 0.042, 0.001, 20
+"""How far the landmarks of a face may move, in face sizes: of one without support, more for each proposal, up to 20."""
+
+SPREAD_SCALE: Final = 0.008
+"""How much further makes a confidence of a half one of a quarter or so, in face sizes."""
+
 MOST_ROLL: Final = 60.0
 """Degrees; a face on its side is not animated in place: its photo should be turned first."""
 
@@ -133,8 +139,12 @@ class StarterAnalyzer:
 
 
 def confidence_of(candidate: Judged) -> float:
-    """How sure it is that a candidate is a face, in (0, 1)."""
-    return 1 / (1 + math.exp(min(60.0 * (candidate.spread - 0.1), 50.0)))
+    """How sure it is that a candidate is a face, in (0, 1): a half where its landmarks move as far as they may.
+
+    They may move the further, the more proposals led to the same face.
+    """
+    most = MOST_SPREAD + SPREAD_PER_SUPPORT * min(candidate.support, MUCH_SUPPORT)
+    return 1 / (1 + math.exp(min((candidate.spread - most) / SPREAD_SCALE, 50.0)))
 
 
 def _in_bordered(rgb: RgbPixels) -> list[FaceRegion]:
