@@ -120,10 +120,11 @@ def test_no_field_of_the_job_is_forgotten():
 
 
 def test_choices_are_those_that_exist():
+    from lightning_modules.drawing.cartoon_drawer import CARTOON
     from lightning_modules.drawing.drawer import DEFAULT_LOOK
     from lightning_modules.drawing.looks import LOOKS
 
-    assert set(get_args(Look)) == set(LOOKS)
+    assert set(get_args(Look)) == {CARTOON, *LOOKS}
     assert AnimationJob.look == DEFAULT_LOOK
     assert get_type_hints(animate_command.animate)["look"] == Look
 

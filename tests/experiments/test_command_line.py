@@ -151,14 +151,17 @@ def test_version(capsys, monkeypatch):
         (["doctor", "--jsn"], "there is no option --jsn; did you mean --json?"),
         (["doctor", "--js"], "there is no option --js; did you mean --json?"),
         (["animate", "--fps", "fast", "a", "b"], "--fps is 'fast'; give a number"),
-        (["animate", "--look", "oil", "a", "b"], "--look is 'oil'; give 'pencil' or 'ink'"),
+        (["animate", "--look", "oil", "a", "b"], "--look is 'oil'; give 'pencil', 'ink' or 'cartoon'"),
         (["animate", "--face", "left", "a", "b"], "--face is 'left'; give 'largest' or a whole number"),
         (["animate", "--output"], "-o/--output: expected one argument; see inkspeak animate --help"),
         (
             ["prepare", "photos"],
             "the following arguments are required: source, destination; see inkspeak prepare photos",
         ),
-        (["benchmark", "--only", "moon"], "there is no benchmark 'moon'; choose from portrait, frames, memory"),
+        (
+            ["benchmark", "--only", "moon"],
+            "there is no benchmark 'moon'; choose from portrait, starter_faces, frames, memory",
+        ),
     ],
 )
 def test_wrong_words_get_one_line_and_exit_code_2(words, told, capsys):

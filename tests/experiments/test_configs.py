@@ -131,7 +131,7 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
     settings = {"generator_optimizer": AdamSettings, "recipe": InputRecipe, "targets": TargetSettings}
     settings |= {"discriminator_optimizer": AdamSettings, "classifier_optimizer": AdamSettings}
     settings |= {"optimizer": AdamSettings, "augmentation": SpeechAugmentation}
-    if file.parent == PORTRAIT_MATTING:
+    if file.parent in (FLOW_REGRESSION, LANDMARK_REGRESSION, PORTRAIT_MATTING):
         settings |= {"optimizer": AdamWSettings, "augmentation": MattingAugmentation}
     look(yaml.compose("\n".join(lines)), None)
     return found

@@ -147,8 +147,8 @@ def test_the_starter_is_named_by_one_word(files, monkeypatch):
     crop = torch.rand(1, 3, 112, 112)
     assert torch.equal(starter(crop), load_network(require_weight("starter-landmark-detector")).network(crop))
     assert NetworkFromFile("mobilefacenet", str(files["mobilefacenet"])).fraction_origin == "first_pixel"
-    with pytest.raises(ConfigError, match="no sphereface comes with this package"):
-        network_from_file("sphereface", "starter")
+    with pytest.raises(ConfigError, match="no modnet comes with this package"):
+        network_from_file("modnet", "starter")
 
 
 def test_the_geometry_term_reads_fractions_as_the_detector_means_them():

@@ -58,6 +58,7 @@ def test_every_choice_is_handed_on(calls, capsys):
         "face": 2,
         "landmarks": "face-alignment",
         "matte": "none",
+        "matte_weights": None,
         "look": "pencil",
         "drawing": False,
         "contact_sheets": False,
