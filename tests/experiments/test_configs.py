@@ -117,11 +117,12 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
 
     from datamodules.speech_augmentation import SpeechAugmentation
     from datamodules.targets import TargetSettings
-    from lightning_modules.optimization import AdamSettings
+    from lightning_modules.optimization import AdamSettings, AdamWSettings
     from lightning_modules.portrait_gan_inputs import InputRecipe
 
     settings = {"generator_optimizer": AdamSettings, "recipe": InputRecipe, "targets": TargetSettings}
-    settings |= {"optimizer": AdamSettings, "augmentation": SpeechAugmentation}
+    manual = file.parent in {AUDIO_TO_LANDMARK, PORTRAIT_GAN}
+    settings |= {"optimizer": AdamSettings if manual else AdamWSettings, "augmentation": SpeechAugmentation}
     look(yaml.compose("\n".join(lines)), None)
     return found
 
