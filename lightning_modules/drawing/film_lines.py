@@ -3,8 +3,9 @@
 A drawer that sees one frame at a time answers sensor noise with flickering strokes. Here every frame is first averaged
 with its neighbours wherever they show the same (a bilateral filter over time), and so are the structure tensors from
 which a drawer takes the tangents of its strokes, and the line responses that it gathers along them: they change only
-where the picture does; moved edges are left as they are, without ghosts. The matte is averaged over time in the same
-way. Landmarks should come smoothed (:func:`lightning_modules.geometry.smoothing.smooth_track`).
+where the picture does, and what moved is hardly mixed. The matte is averaged over time in the same way. Landmarks
+should come smoothed
+(:func:`lightning_modules.geometry.smoothing.smooth_track`).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import torch
 from torch import Tensor
 
-from lightning_modules.drawing.board import Board, check_drawer_input, inking_size, laid_on_board
+from lightning_modules.drawing.board import Board, board_size, check_drawer_input, inking_size, laid_on_board
 from lightning_modules.drawing.coherent_lines import LineStyle, Sketch, sketch_shot
 from lightning_modules.drawing.guidance import Guidance, make_guidance
 from lightning_modules.drawing.image_filters import resized
@@ -127,7 +127,8 @@ class SketchingDrawer(ABC):
                     None if mattes is None else mattes[number : number + 1],
                     self.board,
                 )
-                light = luminance(board.picture)
+                # Luminance first: in the other order drawings kept earlier would differ by up to 1e-4.
+                light = resized(luminance(frames[number : number + 1].float()), board_size(size, self.board))
                 laid.append((board, make_guidance(light, board.landmarks, board.matte)))
                 yield light, laid[-1][1]
 

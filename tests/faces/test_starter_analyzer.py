@@ -117,6 +117,6 @@ def test_the_shipped_network_agrees_with_mediapipe_on_the_photo_of_the_package(a
     moved = np.pad(rgb, ((31, 0), (17, 0), (0, 0)), mode="edge")
     (face,) = starter.find_faces(moved)
     shift = (face.landmarks - starter.find_faces(rgb)[0].landmarks)[:, :2].mean(0)
-    assert shift == pytest.approx([17, 31], abs=0.02 * eyes)
+    assert shift == pytest.approx([17, 31], abs=float(0.02 * eyes))
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
     assert starter.find_faces(noise) == []

@@ -256,7 +256,7 @@ def test_crops_are_reduced_inside_and_the_answer_stays_differentiable():
     crops = torch.rand(2, 3, 112, 112, requires_grad=True)
     found = small(crops)
     assert found.shape == (2, 136)
-    assert not torch.allclose(found, large(crops), atol=1e-3)
+    assert not torch.allclose(found, large(crops), rtol=1e-2, atol=0)
     found.sum().backward()
     assert float((crops.grad != 0).float().mean()) > 0.9
     seen = {}

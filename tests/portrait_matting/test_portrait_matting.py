@@ -190,7 +190,7 @@ def test_what_is_refused(start, tmp_path):
         PortraitMatting(tiny_network(trainable=False))
     with pytest.raises(ConfigError, match="refines a trained network"):
         PortraitMatting(tiny_network(), "consistency")
-    with pytest.raises(WeightsError, match="of another width"):
+    with pytest.raises(WeightsError, match="of other sizes"):
         PortraitMatting(MODNet(trainable=True, width=8, encoder_eighths=1), initial_weights=start)
     with pytest.raises(WeightsError, match="no such weight file"):
         PortraitMatting(tiny_network(), initial_weights=str(tmp_path / "gone.safetensors"))
