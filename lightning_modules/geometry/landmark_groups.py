@@ -48,6 +48,8 @@ LOWER_OUTER_LIP: Final = range(55, 60)
 UPPER_INNER_LIP: Final = range(61, 64)
 LOWER_INNER_LIP: Final = range(65, 68)
 
+OUTER_OF_INNER: Final = {61: 50, 62: 51, 63: 52, 65: 56, 66: 57, 67: 58}
+"""Inner lip points but for the corners, and the outer one nearest to each."""
 INNER_LIP_PAIRS: Final = ((61, 67), (62, 66), (63, 65))
 """(upper, lower) points of the inner lip contour that meet when the mouth closes."""
 

@@ -13,12 +13,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lightning_modules.geometry.landmark_groups import INNER_LIP_PAIRS
+from lightning_modules.geometry.landmark_groups import INNER_LIP_PAIRS, OUTER_OF_INNER
 
 UPPER_SHARE: Final = 0.25
 OUTER_SHARE: Final = 0.85
-OUTER_OF_INNER: Final = {61: 50, 62: 51, 63: 52, 65: 56, 66: 57, 67: 58}
-"""Outer lip points that follow the inner ones, by :data:`OUTER_SHARE`."""
+"""How much of an inner lip point's way the outer one goes along."""
 
 
 def contact(opening: NDArray[np.floating], below: float) -> NDArray[np.float64]:

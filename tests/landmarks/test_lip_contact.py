@@ -10,11 +10,11 @@ from lightning_modules.audio.loading import Speech
 from lightning_modules.errors import ConfigError
 from lightning_modules.export.landmark_model_file import NaturalGains
 from lightning_modules.geometry.frontal_face import frontal_face
-from lightning_modules.geometry.landmark_groups import INNER_LIP_PAIRS
+from lightning_modules.geometry.landmark_groups import INNER_LIP_PAIRS, OUTER_OF_INNER
 from lightning_modules.metrics.speech_motion import closures_reached, mouth_opening
 from lightning_modules.pipeline import landmark_driver
 from lightning_modules.pipeline.landmark_driver import DriverGains, LandmarkDriver
-from lightning_modules.pipeline.lip_contact import OUTER_OF_INNER, close_small_openings, contact
+from lightning_modules.pipeline.lip_contact import close_small_openings, contact
 
 
 def talking(opening):

@@ -17,6 +17,7 @@ from lightning_modules.geometry.landmark_groups import (
     LIPS,
     LOWER_INNER_LIP,
     LOWER_OUTER_LIP,
+    OUTER_OF_INNER,
     RIGHT_BROW,
     UPPER_INNER_LIP,
     UPPER_OUTER_LIP,
@@ -41,7 +42,6 @@ _JAW_SHARE: Final = {
     **dict.fromkeys((48, 54), 0.35),
     **dict.fromkeys((60, 64), 0.40),
 }
-_OUTER_OF_INNER: Final = {61: 50, 62: 51, 63: 52, 65: 56, 66: 57, 67: 58}
 _BALANCED: Final = {49: (48, 50), 53: (52, 54), 55: (54, 56), 59: (58, 48)}
 _BITE_GAP: Final = 0.012
 
@@ -114,8 +114,8 @@ def _close(points: Array, closed: Array) -> None:
         down, up = 0.25 * closed * gap, 0.75 * closed * gap
         points[:, upper, 1] += down
         points[:, lower, 1] -= up
-        points[:, _OUTER_OF_INNER[upper], 1] += 0.85 * down
-        points[:, _OUTER_OF_INNER[lower], 1] -= 0.85 * up
+        points[:, OUTER_OF_INNER[upper], 1] += 0.85 * down
+        points[:, OUTER_OF_INNER[lower], 1] -= 0.85 * up
 
 
 def _bite(points: Array, bitten: Array) -> None:
@@ -123,9 +123,9 @@ def _bite(points: Array, bitten: Array) -> None:
     for upper, lower in INNER_LIP_PAIRS:
         up = bitten * np.maximum(points[:, lower, 1] - points[:, upper, 1] - _BITE_GAP, 0.0)
         points[:, lower, 1] -= up
-        points[:, _OUTER_OF_INNER[lower], 1] -= 0.7 * up
+        points[:, OUTER_OF_INNER[lower], 1] -= 0.7 * up
         points[:, lower, 2] -= 0.03 * bitten
-        points[:, _OUTER_OF_INNER[lower], 2] -= 0.02 * bitten
+        points[:, OUTER_OF_INNER[lower], 2] -= 0.02 * bitten
 
 
 def inner_gap(landmarks: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
