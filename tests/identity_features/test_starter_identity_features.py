@@ -1,4 +1,4 @@
-"""The identity features that come with the package: the known file, small, and better than chance on faces never seen."""
+"""The identity features that come with the package: the known file, small, better than chance on faces never seen."""
 
 from __future__ import annotations
 
