@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""The identity features that come with the package: the known file, small, better than chance on unseen faces."""
-=======
 """The identity features that come with the package: the known file, small, better than chance on faces never seen."""
->>>>>>> helper-identity
 
 from __future__ import annotations
 
