@@ -29,9 +29,9 @@ from lightning_modules.drawing.image_filters import ramp, resized
 from lightning_modules.drawing.looks import broadened, pen_scale, stroke_width
 from lightning_modules.drawing.strokes import region_coverage, stroke_coverage
 
-_SMOOTHING: Final = (5.0, 8.0, 5)
-_FEATURE_SMOOTHING: Final = (2.0, 5.0, 2)
-_WASH: Final = (7.0, 12.0, 2)
+_SMOOTHING: Final = (5.0, 8.0, 7)
+_FEATURE_SMOOTHING: Final = (2.0, 5.0, 4)
+_WASH: Final = (7.0, 12.0, 4)
 _SHADE_REACH: Final = 5.0
 _SEAM: Final = 1.5
 _LEAST_SOFTNESS: Final = 0.05
@@ -88,7 +88,7 @@ def flat_colours(
     tone = skin_tone(flat, guidance)
     skin = skin_share(flat, tone, guidance, _SEAM * unit)
     flat = evened_skin(flat, tone, skin, _SHADE_REACH * unit, style.evenness)
-    stepped = guidance.person * (1.0 - 0.6 * guidance.features)
+    stepped = guidance.person * (1.0 - 0.2 * guidance.features)
     large = resized(torch.cat((flat, skin, stepped, guidance.person), dim=1), size)
     light, hue = large[:, :1].clamp(0.0, 100.0), large[:, 1:3]
     skin, stepped, person = large[:, 3:].clamp(0.0, 1.0).split(1, dim=1)

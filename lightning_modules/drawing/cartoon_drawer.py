@@ -81,7 +81,7 @@ class CartoonDrawer(SketchingDrawer):
 
     def settings(self) -> dict[str, str | int | float]:
         """The constructor's arguments, the method, and its edition, which rises when a photo comes out otherwise."""
-        return {"method": "flat colours", "edition": 1, **super().settings(), **asdict(self.colours)}
+        return {"method": "flat colours", "edition": 2, **super().settings(), **asdict(self.colours)}
 
     def inked(self, sketch: Sketch, board: Board, guidance: Guidance, size: tuple[int, int]) -> Tensor:
         """Lay down one drawing, see :meth:`.SketchingDrawer.inked`."""

@@ -67,13 +67,13 @@ def test_the_loss_falls_when_one_batch_is_learned():
     one = batch()
     optimizer = torch.optim.Adam(trained.parameters(), 3e-3)
     losses = []
-    for _ in range(12):
+    for _ in range(20):
         optimizer.zero_grad()
         loss = trained.losses(one)["wing"]
         loss.backward()
         optimizer.step()
         losses.append(float(loss))
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < 0.7 * losses[0]
 
 
 def test_a_preview_shows_crop_labels_and_answer(module):
