@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from lightning_modules.errors import BackendError, WeightsError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from lightning_modules.faces.consistent_faces import LandmarkNetwork
 
@@ -52,19 +53,20 @@ def as_landmark_network(network: nn.Module) -> LandmarkNetwork:
     """A function of arrays from a network in eval mode; the network given is left as it is.
 
     Batch norms are folded into the convolutions before them, and the channels come last in memory: together a third
-    faster at batch 1 and two thirds at batch 16.
+    faster at batch 1 and two thirds at batch 16. Then its layers are called in turn without their modules, whose calls
+    take another third of the time of a single crop.
 
     Args:
         network: a :class:`~lightning_modules.networks.frozen.mobilefacenet.MobileFaceNet`.
     """
     import torch
 
-    folded = folded_for_inference(network)
+    layers = layers_in_turn(folded_for_inference(network))
 
     def landmarks_of(crops: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         with torch.inference_mode():
             shown = torch.from_numpy(crops).permute(0, 3, 1, 2)  # channels last in memory already
-            answer: npt.NDArray[np.float32] = folded(shown).numpy()
+            answer: npt.NDArray[np.float32] = layers(shown).numpy()
         return answer.reshape(len(crops), -1, 2)
 
     return landmarks_of
@@ -92,4 +94,66 @@ def folded_for_inference(network: nn.Module) -> nn.Module:
         made.regression = fuse_linear_bn_eval(regression, output_norm)
         made.output_norm = nn.Identity()
     made.requires_grad_(requires_grad=False)
-    return made.to(memory_format=torch.channels_last)
+    made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch names it for tensors
+    return made
+
+
+def layers_in_turn(folded: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The same computation as plain calls of functions, in place where nobody looks at what was there before.
+
+    Args:
+        folded: of :func:`folded_for_inference`; a network of another structure is given back as it is.
+
+    Returns:
+        From crops (B, 3, 112, 112) to (B, 136). For inference only: no gradients, and weights are read now.
+    """
+    from torch.nn import functional
+
+    from lightning_modules.networks.frozen.mobilefacenet import INPUT_SIZE, LAST_SIZE, MobileFaceNet
+
+    if not isinstance(folded, MobileFaceNet):
+        return folded
+
+    first = [_layer(folded.stem), _layer(folded.stem_depthwise)]
+    blocks = [(_layer(one.expand), _layer(one.depthwise), _layer(one.project), one.skips) for one in folded.blocks]
+    last = [_layer(folded.widen), _layer(folded.gather)]
+    side, regression = folded.side, folded.regression
+
+    def landmarks_of(crop: Tensor) -> Tensor:
+        x = crop
+        if side != INPUT_SIZE:
+            x = functional.interpolate(x, (side, side), mode="bilinear", align_corners=False, antialias=True)
+        for one in first:
+            x = one(x)
+        for expand, depthwise, project, skips in blocks:
+            made = project(depthwise(expand(x)))
+            x = made.add_(x) if skips else made
+        if side != INPUT_SIZE:
+            x = functional.interpolate(x, (LAST_SIZE, LAST_SIZE), mode="bilinear", align_corners=False)
+        for one in last:
+            x = one(x)
+        return functional.linear(x.flatten(1), regression.weight, regression.bias)
+
+    return landmarks_of
+
+
+def _layer(cell: Any) -> Callable[[Tensor], Tensor]:
+    """A convolution and what bends it as one function."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    convolution, slope = cell.convolution, cell.slope
+    weight, bias, groups = convolution.weight.detach(), convolution.bias.detach(), convolution.groups
+    stride, padding, dilation = convolution.stride, convolution.padding, convolution.dilation
+
+    def linear(x: Tensor) -> Tensor:
+        return torch.conv2d(x, weight, bias, stride, padding, dilation, groups)
+
+    if slope is None:
+        return linear
+    if isinstance(slope, nn.LeakyReLU):
+        steepness = slope.negative_slope
+        return lambda x: functional.leaky_relu_(linear(x), steepness)
+    slopes = slope.weight.detach()
+    return lambda x: functional.prelu(linear(x), slopes)

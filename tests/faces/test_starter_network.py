@@ -55,6 +55,21 @@ def test_one_slope_for_all_channels_is_one_number():
         assert torch.allclose(folded(crop), network(crop), rtol=1e-4, atol=1e-6)
 
 
+def test_layers_in_turn_compute_the_same_and_leave_the_crops_alone():
+    network = seeded(2)
+    network.side = 64
+    for part in network.modules():
+        if isinstance(part, nn.PReLU):
+            part.weight.data.fill_(0.25)
+    crops = np.random.default_rng(1).random((3, 112, 112, 3), np.float32)
+    given = crops.copy()
+    answer = as_landmark_network(network)(crops)
+    assert np.array_equal(crops, given)
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(crops).permute(0, 3, 1, 2)).view(3, 68, 2).numpy()
+    np.testing.assert_allclose(answer, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_a_file_of_the_right_kind_is_read_and_others_are_refused(tmp_path):
     network = seeded(1)
     path = save_network("mobilefacenet", network, tmp_path / "landmarks.safetensors")

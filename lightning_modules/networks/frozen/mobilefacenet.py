@@ -14,6 +14,9 @@ INPUT_SIZE: Final = 112
 
 _OUTPUTS: Final = 136
 _STRIDE: Final = 16  # pixels of the crop a feature before the last gathering
+LAST_SIZE: Final = INPUT_SIZE // _STRIDE
+"""Side of the features that the last convolution gathers."""
+
 _SLOPE: Final = 0.25  # with which PReLU begins
 
 # (channels in, out, inside, stride): strided ones change the size and have no skip, the others add their input.
@@ -131,6 +134,6 @@ class MobileFaceNet(FrozenNetwork):
         for block in self.blocks:
             x = block(x)
         if self.side != INPUT_SIZE:
-            x = functional.interpolate(x, (INPUT_SIZE // _STRIDE,) * 2, mode="bilinear", align_corners=False)
+            x = functional.interpolate(x, (LAST_SIZE, LAST_SIZE), mode="bilinear", align_corners=False)
         x = self.gather(self.widen(x)).flatten(1)
         return cast("Tensor", self.output_norm(self.regression(x)))
