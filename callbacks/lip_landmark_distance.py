@@ -19,7 +19,7 @@ from torch import Tensor
 from callbacks.validation_measure import ValidationMeasure
 from lightning_modules.batches import PortraitBatch
 from lightning_modules.losses.face_window import face_square
-from lightning_modules.losses.geometry import DrawingLandmarks, detected_landmarks
+from lightning_modules.losses.geometry import DrawingLandmarks, FractionOrigin, detected_landmarks
 from lightning_modules.metrics.landmark_error import LandmarkError
 from lightning_modules.metrics.lip_landmark_distance import LipLandmarkDistance
 
@@ -59,5 +59,5 @@ class LandmarkAccuracy(ValidationMeasure):
         inputs: Any = getattr(pl_module, "inputs", None)
         size = drawings.shape[-1]
         window = face_square(size, drawings) if inputs is None else inputs.face_window(targets, size)
-        origin = getattr(detector, "fraction_origin", "first_pixel")
+        origin: FractionOrigin = getattr(detector, "fraction_origin", "first_pixel")
         return detected_landmarks(drawings, detector, window, fraction_origin=origin)

@@ -113,7 +113,7 @@ class FaceLandmarksData(SampleData[FaceSample, FaceLandmarksBatch], abc.ABC):
         photos, drawings = self._opened.photos, [*self._opened.drawings, *self._opened.cartoons]
         domains = [ARTIST_DRAWING] * len(self._opened.drawings) + [CARTOON] * len(self._opened.cartoons)
 
-        def items(sets: Sequence[PhotoSet] | Sequence[DrawingSet]) -> list[tuple[int, int]]:
+        def items(sets: Sequence[PhotoSet | DrawingSet]) -> list[tuple[int, int]]:
             return [
                 (held, record)
                 for held, one in enumerate(sets)

@@ -21,7 +21,7 @@ def _gray(crop: Pixels) -> npt.NDArray[np.float32]:
     """Luminance (H, W) in [0, 1]."""
     import cv2
 
-    return np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32) / 255
+    return np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), np.float32) / np.float32(255)
 
 
 def _blurred(picture: npt.NDArray[Any], deviation: float) -> npt.NDArray[np.float32]:
@@ -117,7 +117,7 @@ def photo_light(generator: np.random.Generator, crop: Pixels) -> Pixels:
     gain = generator.uniform(0.6, 1.35) * generator.uniform(0.9, 1.1, 3)
     bias, bend = generator.uniform(-0.18, 0.18), generator.uniform(0.6, 1.6) if generator.random() < 0.4 else 1.0
     tones = np.clip((np.arange(256)[:, None] / 255 - 0.5) * gain + 0.5 + bias, 0, 1) ** bend
-    lit = np.asarray(cv2.LUT(crop, (tones[None] * 255).astype(np.uint8)))
+    lit = np.asarray(cv2.LUT(crop, (tones[None] * 255).astype(np.uint8)), np.uint8)
     if generator.random() < 0.3:
         ramp = np.linspace(generator.uniform(0.4, 1), generator.uniform(0.7, 1), crop.shape[0], dtype=np.float32)
         lit = (lit * (ramp[:, None, None] if generator.random() < 0.5 else ramp[None, :, None])).astype(np.uint8)

@@ -60,7 +60,7 @@ def relit(generator: np.random.Generator, picture: Picture, settings: ToneSettin
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, None, None]
     gain = 1 + 0.6 * drawn[0] + 0.8 * drawn[1] * across + 0.4 * drawn[2] * down + 0.3 * drawn[5:]
     contrast, level = 1 + drawn[3], 0.3 * drawn[4]
-    return np.clip((contrast * picture + (0.5 - 0.5 * contrast)) * gain + level, 0, 1)
+    return np.asarray(np.clip((contrast * picture + (0.5 - 0.5 * contrast)) * gain + level, 0, 1), np.float32)
 
 
 def reinked(generator: np.random.Generator, drawing: Picture, settings: ToneSettings) -> Picture:
@@ -104,7 +104,7 @@ def printed(generator: np.random.Generator, picture: Picture, settings: ToneSett
     """Blur, add noise, and cover a rectangle of some."""
     blur, noise = generator.random(2) * (settings.blur, settings.noise)
     if blur > 0.3:  # below this a kernel would be a single pixel
-        picture = cv2.GaussianBlur(picture, (0, 0), float(blur))
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), float(blur)), np.float32)
     if noise > 0:
         grain = np.float32(noise) * generator.standard_normal(picture.shape[:2], dtype=np.float32)
         picture = picture + (grain if picture.ndim == 2 else grain[..., None])

@@ -87,7 +87,7 @@ class MattingSamples(Dataset[MattingSample]):
 
     def _pictures(self, item: Item) -> tuple[Picture, Picture]:
         photo, matte = self._sets[item[0]].pictures(item[1])
-        return photo.astype(np.float32) / 255, matte.astype(np.float32) / 255
+        return photo.astype(np.float32) / np.float32(255), matte.astype(np.float32) / np.float32(255)
 
 
 def matting_batch(samples: Sequence[MattingSample]) -> MattingBatch:

@@ -68,8 +68,8 @@ class MouthOpening:
     def _frame(self, points: Array) -> tuple[Array, Array]:
         """Positions (..., 2) along the mouth and below its line."""
         away = points - self.middle
-        along = away @ self.across
-        below = away @ np.array((-self.across[1], self.across[0]), np.float32)
+        along = np.asarray(away @ self.across, np.float32)
+        below = np.asarray(away @ np.array((-self.across[1], self.across[0]), np.float32), np.float32)
         return along, below - np.interp(along, *self.line).astype(np.float32)
 
     def _motion(self, along: Array, below: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What the data modules of the supporting networks share: order, batches, fixed validation, exact resume."""
+"""What the data modules share: order, batches, fixed validation, exact resume."""
 
 from __future__ import annotations
 
@@ -30,13 +30,20 @@ class SampleData(LightningDataModule, abc.ABC, Generic[SampleT, BatchT]):
             through all items.
         seed: of order and samples, not negative.
         workers: processes that make samples, for each rank; 0 makes them in the run's own process.
+        pin_memory: hand out batches in page-locked memory; None where there is a GPU.
 
     Raises:
         ConfigError: a number is out of its range.
     """
 
     def __init__(
-        self, *, batch_size: int = 16, samples_per_epoch: int | None = None, seed: int = 0, workers: int = 0
+        self,
+        *,
+        batch_size: int = 16,
+        samples_per_epoch: int | None = None,
+        seed: int = 0,
+        workers: int = 0,
+        pin_memory: bool | None = None,
     ) -> None:
         super().__init__()
         if batch_size < 1 or workers < 0 or seed < 0 or (samples_per_epoch is not None and samples_per_epoch < 1):
@@ -46,6 +53,7 @@ class SampleData(LightningDataModule, abc.ABC, Generic[SampleT, BatchT]):
         self.samples_per_epoch = samples_per_epoch
         self.seed = seed
         self.workers = workers
+        self._pin_memory = pin_memory
         self._resumed: Mapping[str, Any] | None = None
         self._loader: ResumableLoader[SampleT, BatchT] | None = None
 
@@ -62,6 +70,11 @@ class SampleData(LightningDataModule, abc.ABC, Generic[SampleT, BatchT]):
     @abc.abstractmethod
     def collate(self, samples: Sequence[SampleT]) -> BatchT:
         """Make a batch, a NamedTuple of tensors, of samples."""
+
+    @property
+    def validation_batch_size(self) -> int:
+        """Samples of a validation batch on each rank."""
+        return self.batch_size
 
     # What is the same for all --------------------------------------------------------------------------------------
 
@@ -80,7 +93,7 @@ class SampleData(LightningDataModule, abc.ABC, Generic[SampleT, BatchT]):
             rank=rank,
             world_size=world_size,
             workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=torch.cuda.is_available() if self._pin_memory is None else self._pin_memory,
         )
         if self._resumed is not None:
             self._loader.load_state_dict(self._resumed)
@@ -95,8 +108,15 @@ class SampleData(LightningDataModule, abc.ABC, Generic[SampleT, BatchT]):
         rank, world_size = self._place()
         addresses = [SampleAddress(0, index) for index in range(size)]
         return FixedLoader(
-            samples, self.collate, addresses, batch_size=self.batch_size, rank=rank, world_size=world_size
+            samples, self.collate, addresses, batch_size=self.validation_batch_size, rank=rank, world_size=world_size
         )
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move a batch without waiting for it, which page-locked memory allows."""
+        move = getattr(batch, "to", None)
+        if move is not None:
+            return move(device, non_blocking=True)
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def state_dict(self) -> dict[str, Any]:
         """Return seed, number of items and samples delivered: plain numbers, the same on every rank."""

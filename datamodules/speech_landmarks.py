@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningDataModule
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from datamodules.datasets.speech_samples import Order, SpeechSamples, SpeechSegments, Target
 from datamodules.datasets.speech_store import Content, SpeechStore, load_store
 from datamodules.prepare.speech_set import SpeechEntry, speech_entries
-from datamodules.resumable_loader import FixedLoader, ResumableLoader
-from datamodules.samplers import SampleAddress
+from datamodules.sample_data import SampleData
 from datamodules.speech_augmentation import SpeechAugmentation
 from datamodules.speech_split import SpeechFolder, SpeechSplit, split_entries
 from lightning_modules.errors import ConfigError
@@ -22,13 +21,12 @@ from lightning_modules.networks.speech_windows import WINDOW
 from lightning_modules.speech_batches import SpeechBatch, SpeechSample, stack_speech_samples
 
 
-class SpeechLandmarksDataModule(LightningDataModule):
+class SpeechLandmarksDataModule(SampleData[SpeechSample, SpeechBatch]):
     """Batches of windows of speech and their landmarks, from several prepared sets.
 
-    Everything is in memory; a sample is a look-up. Samples are addressed by (seed, cycle, index), see
-    :mod:`datamodules.samplers`: neither workers nor ranks change them, and :meth:`state_dict` lets a run go on with
-    exactly the next sample. Give the Trainer ``use_distributed_sampler=False``: the order is divided among the ranks
-    here. What is held out is said set by set, see :mod:`datamodules.speech_split`.
+    Everything is in memory; a sample is a look-up. The order, its division among ranks and its resuming are those of
+    :class:`~datamodules.sample_data.SampleData`. What is held out is said set by set, see
+    :mod:`datamodules.speech_split`.
 
     Features are normalised by band with :attr:`feature_mean` and :attr:`feature_std` of the training part; a trained
     network needs these numbers to hear anything, so keep them with its weights.
@@ -81,7 +79,6 @@ class SpeechLandmarksDataModule(LightningDataModule):
         future: int = WINDOW - 1,
         workers: int = 0,
     ) -> None:
-        super().__init__()
         counts = {"windows": windows, "batch_size": batch_size, "samples_per_epoch": samples_per_epoch}
         counts |= {"validation_segments": validation_segments, "validation_windows": validation_windows}
         wrong = [f"{name} is {count}" for name, count in counts.items() if count < 1]
@@ -90,6 +87,7 @@ class SpeechLandmarksDataModule(LightningDataModule):
         if wrong:
             found = ", ".join(wrong)
             raise ConfigError(found, "give at least 1 of everything, and no negative number")
+        super().__init__(batch_size=batch_size, samples_per_epoch=samples_per_epoch, seed=seed, workers=workers)
         if not folders:
             raise ConfigError("no folder of prepared speech was given", "give at least one")
         if order not in ("random", "segments") or target not in ("registered", "full"):
@@ -101,21 +99,17 @@ class SpeechLandmarksDataModule(LightningDataModule):
             raise ConfigError("only one of feature_mean and feature_std was given", "give both or neither")
         self.folders = tuple(folders)
         self.order, self.target = order, target
-        self.windows, self.batch_size, self.samples_per_epoch = windows, batch_size, samples_per_epoch
-        self.seed = seed
+        self.windows, self.cycle = windows, samples_per_epoch
         self.augmentation = augmentation
         self.validation_segments, self.validation_windows = validation_segments, validation_windows
         self.half_precision = half_precision
         self.embeddings = order == "segments" if embeddings is None else embeddings
         self.past, self.future = past, future
-        self.workers = workers
         self._content = content
         self._given = _given_statistics(feature_mean, feature_std)
         self._splits: tuple[SpeechSplit, ...] = ()
         self._stores: dict[str, SpeechStore] = {}
         self._statistics: tuple[Tensor, Tensor] | None = None
-        self._resumed: Mapping[str, Any] | None = None
-        self._loader: ResumableLoader[SpeechSample, SpeechBatch] | None = None
 
     @property
     def splits(self) -> tuple[SpeechSplit, ...]:
@@ -164,7 +158,7 @@ class SpeechLandmarksDataModule(LightningDataModule):
         return SpeechSamples(
             self._store("training"),
             self._weights(),
-            cycle=self.samples_per_epoch,
+            cycle=self.cycle,
             windows=self.windows,
             order=self.order,
             target=self.target,
@@ -174,30 +168,14 @@ class SpeechLandmarksDataModule(LightningDataModule):
             augmentation=self.augmentation,
         )
 
-    def train_dataloader(self) -> ResumableLoader[SpeechSample, SpeechBatch]:
-        """Return the training batches of this rank, going on where a loaded state stopped."""
-        rank, world_size = self._place()
-        self._loader = ResumableLoader(
-            self.samples(),
-            stack_speech_samples,
-            size=self.samples_per_epoch,
-            batch_size=self.batch_size,
-            batches=-(-self.samples_per_epoch // (self.batch_size * world_size)),
-            seed=self.seed,
-            rank=rank,
-            world_size=world_size,
-            workers=self.workers,
-            pin_memory=torch.cuda.is_available(),
-        )
-        if self._resumed is not None:
-            self._loader.load_state_dict(self._resumed)
-            self._resumed = None
-        return self._loader
+    def training_samples(self) -> tuple[Dataset[SpeechSample], int]:
+        """Windows of the training records; a cycle is an epoch."""
+        return self.samples(), self.cycle
 
-    def val_dataloader(self) -> FixedLoader[SpeechSample, SpeechBatch] | list[Any]:
-        """Return segments of the held-out records, the same each time; nothing if none is held out."""
+    def validation_samples(self) -> tuple[Dataset[SpeechSample], int]:
+        """Segments of the held-out records, the same each time; 0 if none is held out."""
         if not any(split.validation for split in self.splits):
-            return []
+            return self.samples(), 0
         mean, deviation = self._normalisation()
         segments = SpeechSegments(
             self._store("validation"),
@@ -207,24 +185,16 @@ class SpeechLandmarksDataModule(LightningDataModule):
             deviation=deviation,
             most=self.validation_segments,
         )
-        rank, world_size = self._place()
-        addresses = [SampleAddress(0, index) for index in range(len(segments))]
-        share = max(1, self.batch_size * self.windows // self.validation_windows)
-        return FixedLoader(
-            segments, stack_speech_samples, addresses, batch_size=share, rank=rank, world_size=world_size
-        )
+        return segments, len(segments)
 
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """Move a batch without waiting for it, which page-locked memory allows."""
-        if isinstance(batch, SpeechBatch):
-            return batch.to(device, non_blocking=True)
-        return super().transfer_batch_to_device(batch, device, dataloader_idx)
+    def collate(self, samples: Sequence[SpeechSample]) -> SpeechBatch:
+        """Make a batch."""
+        return stack_speech_samples(samples)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return seed, samples of a cycle and samples delivered: plain numbers, the same on every rank."""
-        if self._loader is not None:
-            return self._loader.state_dict()
-        return dict(self._resumed or {})
+    @property
+    def validation_batch_size(self) -> int:
+        """As many segments as have the windows of a training batch."""
+        return max(1, self.batch_size * self.windows // self.validation_windows)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where a state was taken, from the next training loader on.
@@ -232,16 +202,11 @@ class SpeechLandmarksDataModule(LightningDataModule):
         Raises:
             ConfigError: the state was taken with another seed or number of samples per epoch.
         """
-        if not state_dict:
-            self._resumed = None
-            return
-        if (state_dict["seed"], state_dict["size"]) != (self.seed, self.samples_per_epoch):
+        if state_dict and (state_dict["seed"], state_dict["size"]) != (self.seed, self.cycle):
             found = f"the run was trained with seed {state_dict['seed']} and {state_dict['size']} samples per epoch"
-            remedy = f"give the same (here: seed {self.seed}, {self.samples_per_epoch}), or start a new run"
+            remedy = f"give the same (here: seed {self.seed}, {self.cycle}), or start a new run"
             raise ConfigError(found, remedy)
-        self._resumed = dict(state_dict)
-        if self._loader is not None:
-            self._loader.load_state_dict(self._resumed)
+        super().load_state_dict(state_dict)
 
     def _store(self, part: str) -> SpeechStore:
         if part not in self._stores:
@@ -268,10 +233,6 @@ class SpeechLandmarksDataModule(LightningDataModule):
         if self._statistics is None:
             self._statistics = self._given or self._store("training").statistics()
         return self._statistics
-
-    def _place(self) -> tuple[int, int]:
-        trainer = self.trainer
-        return (0, 1) if trainer is None else (trainer.global_rank, trainer.world_size)
 
 
 def _given_statistics(mean: Sequence[float] | None, deviation: Sequence[float] | None) -> tuple[Tensor, Tensor] | None:

@@ -47,7 +47,7 @@ def held_out_faces(data: FaceLandmarksData) -> FaceLandmarksBatch:
 def found_landmarks(network: nn.Module, faces: FaceLandmarksBatch) -> NDArray[np.float32]:
     """What a detector finds in the crops: (B, 68, 2), fractions of their sides."""
     with torch.inference_mode():
-        parts = [network(crops).float() for crops in faces.crop.split(_BATCH)]
+        parts = [network(crops).float() for crops in torch.split(faces.crop, _BATCH)]
     return np.asarray(torch.cat(parts).view(-1, 68, 2).numpy(), np.float32)
 
 

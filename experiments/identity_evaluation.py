@@ -130,7 +130,7 @@ def _ranked(found: Measured, chosen: Tensor) -> dict[str, Any]:
     person = found.person[chosen]
     ranking.update(found.embedding[chosen], person, torch.arange(len(person)))
     auc = {name: float(value) for name, value in ranking.compute().items()}
-    return {"photos": len(person), "people": len(person.unique()), "auc": auc}
+    return {"photos": len(person), "people": len(torch.unique(person)), "auc": auc}
 
 
 def by_the_loss(found: Measured, first: str, second: str) -> float:
@@ -140,7 +140,7 @@ def by_the_loss(found: Measured, first: str, second: str) -> float:
     """
     a, b = VIEWS.index(first), VIEWS.index(second)
     stages = [stage.flatten(2) for stage in found.features]
-    loss = sum(torch.cdist(stage[:, a], stage[:, b], p=1) / stage.shape[-1] for stage in stages)
+    loss = torch.stack([torch.cdist(stage[:, a], stage[:, b], p=1) / stage.shape[-1] for stage in stages]).sum(0)
     return float(rank_share(-loss.diagonal(), -loss[found.person[:, None] != found.person]))
 
 

@@ -101,7 +101,7 @@ class IdentityFeatures(SupportingNetwork):
             if data is None:
                 raise ConfigError("A-Softmax does not know how many people there are", "give people")
             people = len(data.people[0])
-        features = int(self.network.arguments["embedding"])  # type: ignore[index,call-overload]
+        features = int(self.network.arguments["embedding"])  # type: ignore[index]
         self.angular_loss = AngularSoftmaxLoss(features, people, self._margin).to(self.device)
 
     def losses(self, batch: FaceBatch) -> dict[str, Tensor]:
@@ -119,7 +119,7 @@ class IdentityFeatures(SupportingNetwork):
     def embedded(self, views: Tensor) -> Tensor:
         """Embeddings (B, V, D) of views (B, V, 3, 112, 96)."""
         embedding: Tensor = self.network(views.flatten(0, 1)).embedding
-        return embedding.unflatten(0, views.shape[:2])
+        return embedding.view(*views.shape[:2], -1)
 
     def validation_step(self, batch: FaceBatch, batch_index: int) -> None:
         """Take embeddings of held-out people in."""
@@ -161,15 +161,15 @@ class IdentityFeatures(SupportingNetwork):
         return len(batch.person)
 
 
-def _start_well(network: nn.Module) -> None:
+def _start_well(network: Any) -> None:
     """First weights: as deep a network without norms needs them, its residual branches small."""
-    for stage in network.stages:  # type: ignore[union-attr]
-        for index, convolution in enumerate(stage.convolutions):  # type: ignore[union-attr,arg-type]
-            nn.init.kaiming_normal_(convolution.weight, a=0.25)  # type: ignore[arg-type]
-            nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+    for stage in network.stages:
+        for index, convolution in enumerate(stage.convolutions):
+            nn.init.kaiming_normal_(convolution.weight, a=0.25)
+            nn.init.zeros_(convolution.bias)
             if index and index % 2 == 0:  # the last of a residual branch
                 with torch.no_grad():
-                    convolution.weight.mul_(0.3)  # type: ignore[union-attr,operator]
+                    convolution.weight.mul_(0.3)
 
 
 def _picture(view: Tensor, cosine: float) -> NDArray[np.uint8]:

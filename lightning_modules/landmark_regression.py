@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torchmetrics import Metric
 
 from lightning_modules.errors import MetricError
 from lightning_modules.geometry.frontal_face import frontal_face
@@ -91,8 +92,8 @@ class LandmarkRegression(SupportingNetwork):
         for number, name in enumerate(self.domains):
             here = batch.domain == number
             if bool(here.any()):
-                self.errors[name].update(found[here], batch.landmarks[here])
-                self.failures[name].update(found[here], batch.landmarks[here])
+                for metric in (self.errors[name], self.failures[name]):
+                    cast("Metric", metric).update(found[here], batch.landmarks[here])
 
     def on_validation_epoch_end(self) -> None:
         """Log mean errors, percent of the outer-eye distance, and failure rates, percent; only of domains seen."""

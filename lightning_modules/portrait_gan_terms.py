@@ -18,7 +18,7 @@ from lightning_modules.losses.adversarial import AdversarialKind, generator_adve
 from lightning_modules.losses.coherence import coherence_generator_loss
 from lightning_modules.losses.coherence_warp import coherence_warp_loss
 from lightning_modules.losses.content import content_loss
-from lightning_modules.losses.geometry import detected_landmarks, geometry_loss
+from lightning_modules.losses.geometry import FractionOrigin, detected_landmarks, geometry_loss
 from lightning_modules.losses.identity import identity_crop, identity_loss
 from lightning_modules.losses.lip_line import lip_line_loss
 from lightning_modules.portrait_gan_inputs import PortraitInputs, Warps, both_targets
@@ -106,7 +106,7 @@ def content_terms(
     }
     if geometry_detector is not None:
         window = inputs.face_window(targets, size)
-        origin = getattr(geometry_detector, "fraction_origin", "first_pixel")
+        origin: FractionOrigin = getattr(geometry_detector, "fraction_origin", "first_pixel")
 
         def geometry() -> Tensor:
             found = detected_landmarks(drawn.frames, geometry_detector, window, fraction_origin=origin)

@@ -47,7 +47,7 @@ def cartoon(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Flatten a photo (S, S, 3) RGB into a cartoon: smooth areas of a few tones, their colours kept, dark lines."""
     smooth = photo
     for _ in range(_ROUNDS):
-        smooth = cv2.bilateralFilter(smooth, 7, 30, 5)
+        smooth = np.asarray(cv2.bilateralFilter(smooth, 7, 30, 5), np.uint8)
     lab = cv2.cvtColor(smooth, cv2.COLOR_RGB2LAB)
     tone = cv2.GaussianBlur(lab[..., 0], (0, 0), 1.0).astype(np.float32) / 255 * _LEVELS
     step = np.floor(tone)

@@ -25,7 +25,7 @@ from datamodules.prepare.setting_checks import (
 )
 from datamodules.prepare.sources import find_files
 from datamodules.prepare.whole_set import SetBuilder, checked_workers, plan_files, prepare_set
-from lightning_modules.errors import PhotoError
+from lightning_modules.errors import ConfigError, PhotoError
 from lightning_modules.faces.face import Face, FaceAnalyzer, choose_face
 from lightning_modules.faces.matte_choice import check_matte_weights
 from lightning_modules.faces.photo import Photo, read_photo
@@ -59,9 +59,10 @@ class PhotoSettings:
         matte: matte backend, a name of ``lightning_modules.faces.matter.make_matter``.
         look: of the static drawing, a name of ``lightning_modules.drawing.drawer.make_drawer``; None for no drawing.
         matte_weights: file of the matting network, for the matte backends that are one.
+        drawer_weights: file of a network that draws in place of the look; None for the look.
 
     Raises:
-        ConfigError: a value is out of its range.
+        ConfigError: a value is out of its range, or a network should draw where nothing is drawn.
     """
 
     size: int = 512
@@ -70,12 +71,15 @@ class PhotoSettings:
     matte: str = "selfie"
     look: str | None = DEFAULT_LOOK
     matte_weights: Path | None = None
+    drawer_weights: Path | None = None
 
     def __post_init__(self) -> None:
         check_size(self.size)
         check_matte_weights(self.matte, self.matte_weights)
         check_face_choice(self.face)
         check_landmarks(self.landmarks, one="photo")
+        if self.drawer_weights is not None and self.look is None:
+            raise ConfigError("a network was given to draw, but no drawing is asked for", "leave one of the two out")
 
 
 @dataclass(frozen=True)
@@ -103,12 +107,17 @@ def make_photo_tools(settings: PhotoSettings) -> PhotoTools:
     Raises:
         ConfigError: a name is unknown.
         BackendError: a backend is not installed or lacks its weights.
+        WeightsError: a file of weights cannot be used.
     """
     from lightning_modules.faces.face_analyzers import make_face_analyzer
     from lightning_modules.faces.matter import make_matter
 
-    drawer = None
-    if settings.look is not None:
+    drawer: StaticDrawer | None = None
+    if settings.drawer_weights is not None:
+        from lightning_modules.weights.drawer_file import load_drawer
+
+        drawer = load_drawer(settings.drawer_weights)
+    elif settings.look is not None:
         from lightning_modules.drawing.drawer import make_drawer
 
         drawer = make_drawer(settings.look)
@@ -203,6 +212,7 @@ def prepare_photos(  # noqa: PLR0913 - every setting is an option of the command
     drawing: bool = True,
     contact_sheets: bool = True,
     matte_weights: Path | None = None,
+    drawer_weights: Path | None = None,
     progress: Progress | None = None,
     make_tools: ToolMaker = make_photo_tools,
 ) -> PreparationReport:
@@ -224,6 +234,7 @@ def prepare_photos(  # noqa: PLR0913 - every setting is an option of the command
         drawing: whether to make the static drawings, the slowest part.
         contact_sheets: whether to write pages to look at under ``sheets/``.
         matte_weights: file of the matting network, with ``matte="modnet"`` or ``"modnet-256"``.
+        drawer_weights: file of a network that draws instead of the look: a static drawing generator, photo2cartoon.
         progress: told after every photo.
         make_tools: builds the backends in each process; must be picklable.
 
@@ -236,10 +247,10 @@ def prepare_photos(  # noqa: PLR0913 - every setting is an option of the command
         PreparedSetError: the destination was prepared with other settings or in another format.
         ConfigError: a setting is out of its range or names an unknown backend.
         BackendError: a backend is not installed or lacks its weights.
-        WeightsError: the file of the matting network cannot be used.
+        WeightsError: the file of a network cannot be used.
     """
     source, destination = Path(source), Path(destination)
-    settings = PhotoSettings(size, face, landmarks, matte, look if drawing else None, matte_weights)
+    settings = PhotoSettings(size, face, landmarks, matte, look if drawing else None, matte_weights, drawer_weights)
     check_limit(limit, "photos")
     workers = checked_workers(workers)
     found = find_files(source)

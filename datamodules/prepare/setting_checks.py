@@ -73,16 +73,17 @@ def settings_facts(settings: Any) -> dict[str, Any]:
     """Return settings as JSON values that stand in ``set.json``, a file of weights by what is in it.
 
     Args:
-        settings: with ``matte_weights``, which is left out where there is none: sets prepared before it existed stay
-            current.
+        settings: some with ``matte_weights`` or ``drawer_weights``, which are left out where there are none: sets
+            prepared before these existed stay current.
 
     Raises:
         WeightsError: the file of weights is not there.
     """
     facts = asdict(settings)
-    weights = facts.pop("matte_weights")
-    if weights is not None:
-        from lightning_modules.weights.checkpoint_file import weights_mark
+    for name in ("matte_weights", "drawer_weights"):
+        weights = facts.pop(name, None)
+        if weights is not None:
+            from lightning_modules.weights.checkpoint_file import weights_mark
 
-        facts["matte_weights"] = weights_mark(weights)
+            facts[name] = weights_mark(weights)
     return facts

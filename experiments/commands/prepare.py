@@ -16,6 +16,7 @@ OPTIONS = {
     "destination": Option(metavar="DST"),
     "licence": Option(metavar="NAME"),
     "matte_weights": Option(metavar="FILE"),
+    "drawer_weights": Option(metavar="FILE"),
 }
 
 
@@ -29,6 +30,7 @@ def photos(  # noqa: PLR0913 - every choice of the user is an argument
     matte: MatteSource = "selfie",
     matte_weights: Path | None = None,
     look: Look = AnimationJob.look,
+    drawer_weights: Path | None = None,
     drawing: bool = True,
     contact_sheets: bool = True,
     licence: str | None = None,
@@ -50,6 +52,7 @@ def photos(  # noqa: PLR0913 - every choice of the user is an argument
         matte: who separates the person from the background; modnet is a network of your own
         matte_weights: the matting network, with --matte modnet (or modnet-256, which shows it the photo at 256 px)
         look: of the static drawing: pen, pencil, or a cartoon in colour
+        drawer_weights: a network that draws the photos instead, e.g. photo2cartoon_weights.pt
         drawing: make the static drawings, the slowest part, or not (default: make)
         contact_sheets: write pages to look at, or not (default: write)
         licence: licence of all photos; else the nearest SOURCE.md says it
@@ -79,6 +82,7 @@ def photos(  # noqa: PLR0913 - every choice of the user is an argument
         matte=matte,
         matte_weights=matte_weights,
         look=look,
+        drawer_weights=drawer_weights,
         drawing=drawing,
         contact_sheets=contact_sheets,
         licence=licence,

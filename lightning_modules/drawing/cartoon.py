@@ -91,7 +91,7 @@ def flat_colours(
     stepped = guidance.person * (1.0 - 0.2 * guidance.features)
     large = resized(torch.cat((flat, skin, stepped, guidance.person), dim=1), size)
     light, hue = large[:, :1].clamp(0.0, 100.0), large[:, 1:3]
-    skin, stepped, person = large[:, 3:].clamp(0.0, 1.0).split(1, dim=1)
+    skin, stepped, person = torch.split(large[:, 3:].clamp(0.0, 1.0), 1, dim=1)
     steps = (light - tone[:, :1]) / style.step
     height = steps + (soft_steps(steps, step_softness(steps, _LEAST_SOFTNESS)) - steps) * stepped
     light = tone[:, :1] + height * style.step * (1.0 + (style.shade - 1.0) * skin)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 from lightning_modules.faces.face import FaceAnalyzer, FaceList
 from lightning_modules.faces.mediapipe_analyzer import MediaPipeAnalyzer
@@ -24,7 +23,7 @@ class MediaPipeThenStarter:
         WeightsError: the weights of the starter cannot be used.
     """
 
-    name: Final = "mediapipe+starter"
+    name: str = "mediapipe+starter"
 
     def __init__(self, parts: tuple[FaceAnalyzer, ...] | None = None) -> None:
         self.parts = (MediaPipeAnalyzer(), StarterAnalyzer()) if parts is None else parts

@@ -26,7 +26,7 @@ def make_face_analyzer(name: str = "mediapipe", **options: Any) -> FaceAnalyzer:
         ConfigError: no analyzer has this name, or it does not take these options.
         BackendError: its package or its weights are missing.
     """
-    maker: Callable[..., FaceAnalyzer]
+    maker: Callable[..., Any]
     if name == "mediapipe":
         from lightning_modules.faces.mediapipe_analyzer import MediaPipeAnalyzer
 

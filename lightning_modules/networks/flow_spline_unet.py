@@ -133,7 +133,7 @@ class FlowSplineUNet(nn.Module):
         said = [one[:, :, None, None] for one in self.modulation(heard).split([2 * n for n in self.modulated], dim=1)]
 
         def modulate(x: Tensor, number: int) -> Tensor:
-            scale, shift = said[number].chunk(2, dim=1)
+            scale, shift = torch.chunk(said[number], 2, dim=1)
             return x * (1 + scale) + shift
 
         count = len(self.levels)

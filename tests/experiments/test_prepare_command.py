@@ -59,6 +59,7 @@ def test_every_choice_is_handed_on(calls, capsys):
         "landmarks": "face-alignment",
         "matte": "none",
         "matte_weights": None,
+        "drawer_weights": None,
         "look": "pencil",
         "drawing": False,
         "contact_sheets": False,

@@ -35,7 +35,7 @@ class _FixedSlopes(nn.PReLU):
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, init=_SLOPE)
-        self.weight.requires_grad_(requires_grad=False)
+        self.weight.requires_grad = False
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.leaky_relu(x, _SLOPE)

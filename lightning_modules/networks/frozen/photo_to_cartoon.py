@@ -286,7 +286,7 @@ class PhotoToCartoon(nn.Module):
             features = encode(features)
             contents.append(features.mean((2, 3)))
         weights = [layer.weight.view(1, -1, 1, 1) for layer in (self.mean_attention, self.peak_attention)]
-        both = torch.cat([features * cast("Tensor", weight) for weight in weights], dim=1)
+        both = torch.cat([features * weight for weight in weights], dim=1)
         features = functional.relu(self.attended(both))
         style = self.style(features.flatten(1) if self.fixed_size else features.mean((2, 3)))
         for decode in self.decode:
