@@ -28,7 +28,7 @@ LATTICE_SIDES: Final = (1.3, 0.87, 0.58)
 """Sides of the lattice's squares, shares of the picture's shorter side: faces from a third of it to all of it, each
 size within a factor of 1.25."""
 
-MOST_SPREAD, SPREAD_PER_SUPPORT, MUCH_SUPPORT = 0.042, 0.001, 20
+MOST_SPREAD, SPREAD_PER_SUPPORT, MUCH_SUPPORT = 0.042, 0.0015, 20
 """How far the landmarks of a face may move, in face sizes: of one without support, more for each proposal, up to 20."""
 
 SPREAD_SCALE: Final = 0.008
