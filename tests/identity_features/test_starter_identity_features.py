@@ -29,13 +29,14 @@ def test_the_file_is_the_known_one_and_small():
 
 
 def test_it_knows_synthetic_faces_again_in_another_drawing():
-    data = SyntheticIdentityFacesDataModule(size=256, persons=2, held_out=10, photos=1, batch_size=10)
+    data = SyntheticIdentityFacesDataModule(size=256, persons=2, held_out=48, photos=1, batch_size=48)
     batch = next(iter(data.val_dataloader()))
     network = network_from_file("sphereface", require_weight(NAME))
     embedding = network(batch.views.flatten(0, 1)).embedding.unflatten(0, batch.views.shape[:2])
     ranking = SamePersonRanking(VIEWS, [("ink", "pencil_moved")])
     ranking.update(embedding, batch.person, batch.photo)
-    assert ranking.compute()["all"] > 0.6  # measured 0.70: drawn from a template, they differ in few ways
+    # Drawn from one template, they differ in few ways: 0.726 measured, where real held-out faces have 0.998.
+    assert ranking.compute()["all"] > 0.7
     flat = functional.normalize(embedding[:, 0], dim=-1)
     assert (flat @ flat.T).min() < 0.98
 
