@@ -10,6 +10,7 @@ Convention: flow is (T - 1, H, W, 2), order (x, y), pixels, pixel centres at int
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import cv2
@@ -58,8 +59,12 @@ class FrameFlow:
         """(T - 1, H, W) bool: pixels of frame t + 1 that frame t shows too.
 
         Those whose way back and forth ends where it began, |b + f|² < 0.01 (|b|² + |f|²) + 0.5, and that come from
-        within the frame (Lai et al. 2018). None where the flow is not known.
+        within the frame (Lai et al. 2018). None where the flow is not known. Worked out once: all measures ask for it.
         """
+        return self._shown
+
+    @cached_property
+    def _shown(self) -> Tensor:
         back, forth = self.backward.nan_to_num(), self.forward.nan_to_num()
         there = map_of(back)
         again = sample(forth.permute(0, 3, 1, 2), there).permute(0, 2, 3, 1)

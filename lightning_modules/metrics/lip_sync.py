@@ -47,7 +47,7 @@ class LipSync(NamedTuple):
     confidence: float
     """LSE-C, 0 or more, higher is better."""
     offset: int
-    """By how many frames of 25 a second the sound comes late where the distance is smallest: -15 to 15."""
+    """By how many frames of 25 a second the lips come late where the distance is smallest: -15 to 15."""
 
 
 def load_syncnet(path: str | Path) -> SyncNet:

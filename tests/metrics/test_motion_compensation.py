@@ -49,7 +49,7 @@ def test_what_both_frames_show_by_hand():
     assert not seen[20, 13]
     # 1.2² = 1.44 is beyond 0.5 + 0.01 (3² + 4.2²) = 0.77, and 0.8² is not.
     flow.forward[0, 20, 10, 0] = 3 + 0.8
-    assert flow.visible()[0, :, 3:].all()
+    assert FrameFlow(flow.forward, flow.backward).visible()[0, :, 3:].all()
 
 
 def test_warping_error_of_whole_pixels_by_hand(frames):
@@ -99,6 +99,7 @@ def test_pairs_without_flow_are_left_out(frames):
     metric.update(clip, flow)
     assert float(metric.compute()) == float(warping_error(frames, still()))
     flow.backward[0, 5, 5] = torch.nan
+    flow = FrameFlow(flow.forward, flow.backward)
     for metric in (WarpingError(), MotionCompensatedSSIM()):
         with pytest.raises(MetricError, match="none of 2 pairs"):
             metric.update(clip, flow)
