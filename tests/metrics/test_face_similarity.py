@@ -82,7 +82,9 @@ def test_the_network_gets_rgb_as_it_was_told(network_file):
     faces[0, 0], faces[1, 1], faces[1, 2] = 255, 51, 255
     assert IdentityNetwork(network_file, "bytes")(faces).tolist() == [[255, 0, 0], [0, 51, 255]]
     scaled = IdentityNetwork(network_file)(faces)
-    assert scaled.flatten().tolist() == pytest.approx([1, -1, -1, -1, -0.6, 1])
+    assert scaled.flatten().tolist() == pytest.approx(
+        [1, -1, -1, -1, -0.6, 1], rel=1e-3
+    )  # OpenCV averages in its own order
 
 
 def test_cosines_by_hand(network_file):
