@@ -19,12 +19,16 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     torch.manual_seed(3)
     tracks = torch.rand(6, 3, 68, 2) * 12 + 2
+    mouths = torch.rand(6, 3, 68, 2) * 0.8  # some open by more than 3 % of 16 px, and some do not
+    mouths[:, :, 45, 0] += 16
     data = {
         "real": torch.randn(20, 4),
         "made": torch.randn(14, 4) + 0.3,
         "clips": torch.rand(6, 3, 1, 16, 16),
         "tracks": tracks,
         "tracks_found": tracks + torch.randn_like(tracks),
+        "dots": (torch.rand(6, 3, 1, 16, 16) > 0.03).float(),
+        "mouths": mouths,
     }
     torch.save(data, folder / "data.pt")
 
@@ -55,7 +59,8 @@ def test_both_ranks_know_the_same(results):
 def test_two_ranks_give_what_one_gives(results):
     one, (two, _) = results
     assert one.keys() == two.keys()
-    assert {"frechet", "kernel", "similarity", "judgement", "lips", "landmarks", "one_sided_kernel"} == set(one)
+    assert {"frechet", "kernel", "similarity", "judgement", "lips", "landmarks", "one_sided_kernel"} < set(one)
+    assert {"mean", "compensated", "warping", "flicker", "silent", "noise", "likeness", "sync"} < set(one)
     for name, values in one.items():
         for key, value in values.items():
             assert two[name][key] == pytest.approx(value, rel=1e-9, abs=1e-12), (name, key)
@@ -65,4 +70,4 @@ def test_the_values_are_not_trivial(results):
     one, _ = results
     values = [value for found in one.values() for key, value in found.items() if key != "missing_percent"]
     assert all(abs(value) > 1e-6 for value in values)
-    assert len({round(value, 9) for value in values}) >= 20
+    assert len({round(value, 9) for value in values}) >= 30
