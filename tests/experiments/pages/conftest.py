@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from screens import DESK
 from small_evaluation import write_evaluation
 

@@ -31,7 +31,7 @@ def write_film(path: Path, frames: int, *, shade: int = 0, sound: bool = True, s
 
 
 def small_summary() -> dict:
-    """What ``inkspeak evaluate clips`` writes, with hand-made figures; ``lmd``: b is worse than a, c failed for ours."""
+    """What ``inkspeak evaluate clips`` writes; figures by hand: for ours b is worse than a, and c failed."""
     clips = {
         "a": {"ours": {"lmd": 2.0, "ssim": 0.95}, "upd_warp": {"lmd": 3.0, "ssim": 0.90}},
         "b": {"ours": {"lmd": 4.0, "ssim": 0.99}, "upd_warp": {"lmd": 2.5, "ssim": 0.91}},

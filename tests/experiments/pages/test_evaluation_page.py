@@ -9,12 +9,12 @@ import shutil
 from html.parser import HTMLParser
 
 import pytest
+from small_evaluation import NASTY, small_summary
 
 from experiments.pages.evaluation_page import best_methods, evaluation_page, plain_facts
 from experiments.pages.evaluation_summary import read_summary, worst_first
 from experiments.pages.page_parts import data_uri, figure_text
 from lightning_modules.errors import ReportError
-from small_evaluation import NASTY, small_summary
 
 
 class Outline(HTMLParser):
@@ -114,10 +114,8 @@ def test_the_worst_clips_keep_their_videos_when_not_all_fit(evaluation):
     size = sum(path.stat().st_size for path in evaluation.parent.joinpath("clips/c").iterdir())
     size += sum(path.stat().st_size for path in evaluation.parent.joinpath("clips/b").iterdir())
     page = evaluation_page(evaluation, video_bytes=size)
-    assert [clip["name"] for clip in data_of(page)["clips"] if "video" in clip["reference"]] == [
-        second.name,
-        first.name,
-    ]
+    inside = [clip["name"] for clip in data_of(page)["clips"] if "video" in clip["reference"]]
+    assert inside == [second.name, first.name]
     assert "Videos of 1 clip are not embedded" in page
     none = evaluation_page(evaluation, video_bytes=size - 1)
     assert sum("video" in clip["reference"] for clip in data_of(none)["clips"]) == 1

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from experiments.pages.evaluation_page import evaluation_page
 from screens import DESK, PHONE, keep_picture, until
 from small_evaluation import NASTY
+
+from experiments.pages.evaluation_page import evaluation_page
 
 pytestmark = pytest.mark.browser
 
@@ -54,10 +54,7 @@ def test_scrubbing_and_single_frames_move_all_videos(open_page, page_file):
     page = open_page(page_file)
     page.select_option("#clip", label="a (2)")
     until(page, LOADED)
-    page.evaluate(
-        "(s) => { const p = document.querySelector(s); p.value = 0.4; p.dispatchEvent(new Event('input')); }",
-        "#position",
-    )
+    page.locator("#position").evaluate("(bar) => { bar.value = 0.4; bar.dispatchEvent(new Event('input')); }")
     until(page, LOADED)
     assert page.evaluate(TIMES) == pytest.approx([0.4] * 3, abs=1e-3)
     page.keyboard.press("ArrowRight")
@@ -89,7 +86,8 @@ def test_the_worst_clip_is_first_and_the_order_follows_the_choice(open_page, pag
 
 def test_the_table_of_clips_sorts_and_filters(open_page, page_file):
     page = open_page(page_file)
-    column = "[...document.querySelectorAll('#figures tbody tr')].filter((row) => !row.hidden).map((row) => row.cells[2].textContent)"
+    rows = "[...document.querySelectorAll('#figures tbody tr')].filter((row) => !row.hidden)"
+    column = f"{rows}.map((row) => row.cells[2].textContent)"
     page.click("#figures thead th:nth-child(3) button")
     assert page.evaluate(column)[:5] == ["1.250", "2.000", "2.500", "3.000", "4.000"]
     page.click("#figures thead th:nth-child(3) button")
