@@ -171,9 +171,9 @@ def embeddable(path: Path) -> tuple[Path, bytes]:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(content)) as picture:
-            picture = picture.convert("RGB")  # noqa: PLW2901 - the one that is kept
-            picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+        with Image.open(io.BytesIO(content)) as stored:
+            picture = stored.convert("RGB")
+        picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     except Image.DecompressionBombError as error:
         raise ValueError(str(error)) from error
     coded = io.BytesIO()

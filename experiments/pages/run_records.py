@@ -48,7 +48,7 @@ class Medium:
 
     Attributes:
         path: the file.
-        series: what it belongs to: its path in the run without the count, e.g. ``previews/photos .png``.
+        series: what it belongs to: its path in the run without the count, e.g. ``previews/photos*.png``.
         count: the number at the end of its name, images seen; ``None`` without one.
     """
 
@@ -145,7 +145,8 @@ def read_run(folder: Path, name: str) -> Run:
             continue
         told = np.isfinite(values) & np.isfinite(steps)
         if not_finite := int(np.isinf(values).sum()):
-            remarks.append(f"{name}: {not_finite} values of {column} are not finite and are not drawn.")
+            values_are = "value is" if not_finite == 1 else "values are"
+            remarks.append(f"{name}: {not_finite} {values_are} not finite in {column}, and not drawn.")
         if told.any():
             curves[column] = Curve(steps[told], seen[told], values[told])
     config_path = folder / CONFIG
@@ -269,7 +270,7 @@ def _media(folder: Path) -> list[Medium]:
             continue
         stem, count = re.fullmatch(r"(.*?)_?(\d*)", path.stem).groups()  # type: ignore[union-attr] # matches anything
         home = "/".join((*parts[:-1], stem))
-        found.append(Medium(path, f"{home} {path.suffix.lower()}", int(count) if count else None))
+        found.append(Medium(path, f"{home}*{path.suffix.lower()}", int(count) if count else None))
     return sorted(found, key=lambda medium: (medium.series, -1 if medium.count is None else medium.count))
 
 

@@ -98,7 +98,7 @@ def read_votes(answers: Sequence[Path], key: Mapping[str, Any]) -> list[Vote]:
         try:
             participant = str(content["participant"])
             found = [vote for trial in content["trials"] for vote in _votes(participant, trial, key)]
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise ReportError(f"its answers are damaged ({error})", "ask for the file again", path) from error
         if participant in files:
             raise ReportError(
@@ -112,14 +112,14 @@ def read_votes(answers: Sequence[Path], key: Mapping[str, Any]) -> list[Vote]:
 def _votes(participant: str, trial: Mapping[str, Any], key: Mapping[str, Any]) -> Iterable[Vote]:
     videos = key["videos"]
     shown = tuple(str(videos[code]["method"]) for code in trial["shown"])
-    clips = {str(videos[code]["clip"]) for code in trial["shown"]}
-    if len(clips) != 1 or len(set(shown)) < len(shown):
+    clip = str(videos[trial["shown"][0]]["clip"])
+    if any(videos[code]["clip"] != clip for code in trial["shown"]) or len(set(shown)) < len(shown):
         raise ValueError("a trial mixes clips or shows a method twice")
     asked = {question["key"] for question in key["questions"]}
     for question, code in trial["answers"].items():
         if question not in asked or code not in trial["shown"]:
             raise ValueError(f"an answer to '{question}' is not one of those offered")
-        yield Vote(participant, question, *clips, shown, str(videos[code]["method"]))
+        yield Vote(participant, question, clip, shown, str(videos[code]["method"]))
 
 
 def preference_shares(votes: Sequence[Vote], methods: Sequence[str], *, seed: int = 0) -> dict[str, Share | None]:

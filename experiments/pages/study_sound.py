@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,12 +49,14 @@ def copy_with_sound(video: Path, reference: Path | None, target: Path) -> bool:
         lanes = [(picture, seen), (sound, heard)]
         copies = {stream: joined.add_stream_from_template(stream) for _, stream in lanes}
         length = float(seen.duration * seen.time_base) if seen.duration and seen.time_base else float("inf")
-        packets = [
-            packet for container, stream in lanes for packet in container.demux(stream) if packet.dts is not None
+        timed = [
+            (packet.dts * packet.time_base, packet)
+            for container, stream in lanes
+            for packet in container.demux(stream)
+            if packet.dts is not None  # the last one only says that there are no more
         ]
-        packets.sort(key=lambda packet: packet.dts * packet.time_base)
-        for packet in packets:
-            if packet.stream is heard and packet.dts * packet.time_base >= length:
+        for time, packet in sorted(timed, key=operator.itemgetter(0)):
+            if packet.stream is heard and time >= length:
                 continue
             packet.stream = copies[packet.stream]
             joined.mux(packet)

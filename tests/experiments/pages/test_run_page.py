@@ -36,13 +36,8 @@ def test_curves_of_all_runs_share_a_chart(runs):
     assert (data["axis"], data["counted"]) == ("photos seen", True)
     error = data["charts"]["validation/error"]
     by_run = {data["runs"][series["run"]]: series for series in error}
-    assert by_run["a"] == {
-        "run": by_run["a"]["run"],
-        "dashed": False,
-        "step": [1, 4],
-        "seen": [32, 80],
-        "value": [0.5, 0.25],
-    }
+    drawn = {"dashed": False, "step": [1, 4], "seen": [32, 80], "value": [0.5, 0.25]}
+    assert by_run["a"] == drawn | {"run": data["runs"].index("a")}
     assert by_run[NASTY_RUN]["value"] == [0.25, 0.125]
     assert [series["dashed"] for series in data["charts"]["raw/identity"]] == [True, True]
     assert "ablated/identity" not in data["charts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_logarithmic_scale_makes_equal_ratios_equal_heights(open_page, page_fi
     page.locator(content).scroll_into_view_if_needed()
     until(page, f"document.querySelector('{content} svg') !== null")
     heights = [y for _, y in numbers(paths(page, content)[0])]
-    falls = [later - earlier for earlier, later in zip(heights, heights[1:], strict=False)]
+    falls = [later - earlier for earlier, later in itertools.pairwise(heights)]
     assert falls == pytest.approx([148 / 3] * 3, abs=0.2)  # 4, 2, 1, 0.5
 
 

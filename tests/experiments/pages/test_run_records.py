@@ -58,7 +58,7 @@ def test_between_two_counts_images_grow_with_the_steps(tmp_path):
 def test_values_that_are_not_finite_are_told(run):
     found = read_run(run, "r")
     assert found.curves["loss/generator"].values.tolist() == [8, 4, 2]
-    assert found.remarks == ("r: 1 values of loss/generator are not finite and are not drawn.",)
+    assert found.remarks == ("r: 1 value is not finite in loss/generator, and not drawn.",)
 
 
 def test_a_run_without_counts_goes_by_steps(tmp_path):
@@ -142,10 +142,10 @@ def test_a_configuration_never_runs_code(run):
 def test_previews_are_sorted_into_series(run):
     media = read_run(run, "r").media
     assert [(medium.series, medium.count) for medium in media] == [
-        ("previews/photos .mp4", 64),
-        ("previews/photos .png", 16),
-        ("previews/photos .png", 32),
-        ("previews/photos .png", 64),
+        ("previews/photos*.mp4", 64),
+        ("previews/photos*.png", 16),
+        ("previews/photos*.png", 32),
+        ("previews/photos*.png", 64),
     ]
 
 
