@@ -16,9 +16,9 @@ VIDEO_BYTES: Final = 80_000_000
 def evaluation_page(summary: Path, *, video_bytes: int = VIDEO_BYTES) -> str:
     """The page of an evaluation, complete in itself: nothing is fetched from anywhere.
 
-    Videos are embedded from the worst clip on (first method, first metric with a direction) until ``video_bytes``
-    are used up; the page says how many clips show no video for that reason. A video that is not there is said to be
-    missing in its place.
+    Videos are embedded from the worst clip on (of ``ours``, or the first method without it, by the first metric that
+    clips have and that has a direction) until ``video_bytes`` are used up; the page says how many clips show no video
+    for that reason. A video that is not there is said to be missing in its place.
 
     Args:
         summary: ``summary.json`` of ``inkspeak evaluate clips``, or the folder in which it lies.
@@ -31,6 +31,7 @@ def evaluation_page(summary: Path, *, video_bytes: int = VIDEO_BYTES) -> str:
         ReportError: the summary is missing, damaged or of another format.
     """
     found = read_summary(summary)
+    metric, method = first_choice(found)
     embedded = _chosen_clips(found, video_bytes)
     remarks = list(found.remarks)
     if left := len(found.clips) - len(embedded):
@@ -43,6 +44,8 @@ def evaluation_page(summary: Path, *, video_bytes: int = VIDEO_BYTES) -> str:
             "command": found.command,
             "methods": found.methods,
             "metrics": found.metrics,
+            "measured": measured_on_clips(found),
+            "chosen": {"metric": metric, "method": method},
             "average": [{"method": method, "cells": _cells(found, method)} for method in found.methods],
             "noise": [found.noise.get(metric.name) for metric in found.metrics],
             "remarks": remarks,
@@ -72,9 +75,27 @@ def plain_facts(facts: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return plain
 
 
+def measured_on_clips(summary: Summary) -> list[MetricColumn]:
+    """The metrics that some clip has a figure of (a distance between sets has none); all where no clip has any."""
+    results = [result for clip in summary.clips for result in clip.results.values()]
+    own = [metric for metric in summary.metrics if any(metric.name in result.figures for result in results)]
+    return own or list(summary.metrics)
+
+
+def first_choice(summary: Summary) -> tuple[str, str]:
+    """The metric and the method by which clips are sorted until a reader chooses otherwise."""
+    own = measured_on_clips(summary)
+    metric = next((metric for metric in own if metric.better != "none"), own[0])
+    return metric.name, "ours" if "ours" in summary.methods else summary.methods[0]
+
+
 def best_methods(summary: Summary, metric: MetricColumn) -> set[str]:
-    """The methods whose average is the best of a metric; none where it has no direction or only one method counts."""
-    averages = {method: summary.average[method].get(metric.name) for method in summary.methods}
+    """The methods whose average is the best of a metric; none where it has no direction or only one method counts.
+
+    Methods that stand for the truth take no part.
+    """
+    rivals = [method for method in summary.methods if method not in summary.truths]
+    averages = {method: summary.average[method].get(metric.name) for method in rivals}
     values = {method: found.value for method, found in averages.items() if found and found.value is not None}
     if metric.better == "none" or len(values) < 2:
         return set()
@@ -120,8 +141,7 @@ def _files(clip: EvaluatedClip) -> list[Path]:
 
 def _chosen_clips(summary: Summary, video_bytes: int) -> set[str]:
     """Names of the clips whose videos are embedded: the worst ones that fit together."""
-    directed = [metric.name for metric in summary.metrics if metric.better != "none"]
-    ranking = worst_first(summary, (directed or [summary.metrics[0].name])[0], summary.methods[0])
+    ranking = worst_first(summary, *first_choice(summary))
     chosen, used = set(), 0
     for clip in ranking:
         used += sum(path.stat().st_size for path in _files(clip))

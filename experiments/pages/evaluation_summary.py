@@ -85,6 +85,7 @@ class Summary:
         clips: in the order of the evaluation.
         noise: metric -> what the measurement adds by itself.
         remarks: sentences for the reader.
+        truths: methods that stand for the truth itself, beside which the others are seen.
     """
 
     folder: Path
@@ -99,6 +100,7 @@ class Summary:
     clips: tuple[EvaluatedClip, ...]
     noise: Mapping[str, float]
     remarks: tuple[str, ...]
+    truths: tuple[str, ...] = ()
 
     @property
     def fps(self) -> float:
@@ -155,6 +157,7 @@ def _summary(path: Path, content: Mapping[str, Any]) -> Summary:
         clips=tuple(_clip(path, entry, methods) for entry in content["clips"]),
         noise=_finite(content.get("noise", {})),
         remarks=tuple(str(remark) for remark in content.get("remarks", [])),
+        truths=tuple(str(name) for name in content.get("truths", [])),
     )
 
 

@@ -11,7 +11,13 @@ from html.parser import HTMLParser
 import pytest
 from small_evaluation import NASTY, small_summary
 
-from experiments.pages.evaluation_page import best_methods, evaluation_page, plain_facts
+from experiments.pages.evaluation_page import (
+    best_methods,
+    evaluation_page,
+    first_choice,
+    measured_on_clips,
+    plain_facts,
+)
 from experiments.pages.evaluation_summary import read_summary, worst_first
 from experiments.pages.page_parts import data_uri, figure_text
 from lightning_modules.errors import ReportError
@@ -66,6 +72,26 @@ def test_the_best_is_marked_by_the_direction_of_the_metric(evaluation):
     assert [best_methods(summary, metric) for metric in summary.metrics] == [{"upd_warp"}, {"ours"}, set()]
     page = evaluation_page(evaluation)
     assert page.count('class="best"') == 2
+
+
+def test_the_truth_does_not_compete(tmp_path, evaluation):
+    summary = read_summary(changed(evaluation, tmp_path, truths=["upd_warp"]))
+    assert best_methods(summary, summary.metric("lmd")) == set()  # ours is alone
+    content = small_summary()
+    average = content["average"] | {"third": {"lmd": {"value": 5.0}}}
+    wider = changed(evaluation, tmp_path, methods=["ours", "upd_warp", "third"], average=average, truths=["upd_warp"])
+    assert best_methods(read_summary(wider), summary.metric("lmd")) == {"ours"}
+
+
+def test_clips_are_first_sorted_by_a_metric_that_clips_have(tmp_path, evaluation):
+    fid = {"name": "fid", "title": "FID", "better": "lower"}
+    content = small_summary()
+    path = changed(evaluation, tmp_path, metrics=[content["metrics"][2], fid, *content["metrics"][:2]])
+    assert first_choice(read_summary(path)) == ("lmd", "ours")
+    assert [metric.name for metric in measured_on_clips(read_summary(path))] == ["lmd", "ssim"]
+    page = evaluation_page(path)
+    assert '<option value="lmd" selected>' in page
+    assert '<option value="fid"' not in page
 
 
 def test_every_clip_and_method_has_a_row(evaluation):

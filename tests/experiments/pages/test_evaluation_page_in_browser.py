@@ -103,4 +103,4 @@ def test_names_stay_text(open_page, page_file):
     page = open_page(page_file)
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     until(page, LOADED)
-    assert page.locator("#average p").first.inner_text() == f"Three clips are few; {NASTY}"
+    assert page.locator("#average li").first.inner_text() == f"Three clips are few; {NASTY}"
