@@ -17,7 +17,7 @@ JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint format clean
+.PHONY: help setup demo test test-slow test-browser lint format clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -32,6 +32,10 @@ test: $(STAMP) ## the fast tests
 
 test-slow: $(STAMP) ## the long tests
 	$(PYTEST) -m "slow and not network"
+
+test-browser: $(STAMP) ## the pages in a headless Chromium, which must be on this machine
+	$(PIP) install --quiet --no-compile --constraint constraints.txt --editable '.[dev,browser]'
+	$(PYTEST) -m browser
 
 lint: $(STAMP) ## style and types
 	$(BIN)/ruff check .
