@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -32,11 +35,13 @@ class Measured:
         figures: metric -> value; None where there is nothing to measure.
         features: (K, D) of evenly spaced frames.
         landmarks: (T, 68, 2) found on the frames, pixels; NaN where no face was found.
+        seconds: wall time of each part.
     """
 
     figures: dict[str, float | None]
     features: NDArray[np.float32]
     landmarks: Points
+    seconds: Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +105,21 @@ class Measurer:
             flow = flow_from_pictures(pictures)
         else:
             raise ValueError("motion is known from landmarks or from pictures, and neither is given")
-        found = self.finder.track(frames)
-        figures = motion_figures(frames, flow) | face_figures(found, truth.landmarks, asked, truth.silent)
+        seconds: dict[str, float] = {}
+        with _timed(seconds, "landmarks"):
+            found = self.finder.track(frames)
+        with _timed(seconds, "motion"):
+            figures = motion_figures(frames, flow)
+        with _timed(seconds, "faces"):
+            figures |= face_figures(found, truth.landmarks, asked, truth.silent)
+        with _timed(seconds, "features"):
+            features = self.features(frames)
         plain = {name: None if np.isnan(value) else value for name, value in figures.items()}
-        return Measured(plain, self.features(frames), found)
+        return Measured(plain, features, found, seconds)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], part: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[part] = time.perf_counter() - start

@@ -75,7 +75,7 @@ def _paper_table(summary: Mapping[str, Any], columns: Sequence[MetricColumn]) ->
         cells = [method]
         for column in chosen:
             printed = column.paper.get(method)
-            cells += [_cell(summary, method, column), _NOTHING if printed is None else _number(printed, column)]
+            cells += [_cell(summary, method, column), _NOTHING if printed is None else f"{printed:g}"]
         lines.append(_row(cells))
     return lines
 

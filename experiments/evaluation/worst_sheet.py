@@ -50,7 +50,7 @@ def write_worst_sheet(summary: Mapping[str, Any], folder: Path, path: Path, meth
         method: clip["methods"][method]["video"] for method in summary["methods"]
     }
     cells: list[NDArray[np.uint8]] = []
-    fps = float(summary["protocol"]["fps"])
+    fps, rows = float(summary["protocol"]["fps"]), 0
     for name, video in videos.items():
         if video is None or (name != "truth, drawn" and video == clip["reference"]):
             continue
@@ -60,6 +60,7 @@ def write_worst_sheet(summary: Mapping[str, Any], folder: Path, path: Path, meth
         for place, number in enumerate(evenly_spaced(len(frames), MOMENTS)):
             moment = f"{chosen} {number / fps:.2f} s"
             cells.append(captioned(frames[number], told if place == 0 else moment))
-        cells += [np.full_like(cells[-1], 255)] * (-len(cells) % MOMENTS)
-    save_image(path, grid(cells, MOMENTS))
+        rows += 1
+    # All videos of a clip have the same length.
+    save_image(path, grid(cells, len(cells) // rows))
     return chosen
