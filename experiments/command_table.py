@@ -37,6 +37,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(
         "evaluate", "experiments.commands.evaluate", "measure talking drawings and what they are made of", LOOK_AFTER
     ),
+    CommandEntry("study", "experiments.commands.study", "ask people which drawings they prefer", LOOK_AFTER),
     CommandEntry("fit", "experiments.training_cli", "train a model", TRAIN),
     CommandEntry("validate", "experiments.training_cli", "run a model's validation", TRAIN),
     CommandEntry("test", "experiments.training_cli", "run a model's test", TRAIN),
