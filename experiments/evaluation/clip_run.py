@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from lightning_modules.errors import InkspeakError, MetricError
 from lightning_modules.pipeline.contact_sheet import evenly_spaced
 
 if TYPE_CHECKING:
-    from experiments.evaluation.clips import Clip, Pixels
+    from experiments.evaluation.clips import Clip, Pixels, Points
     from experiments.evaluation.scene import Tools
 
 _NOISE_FRAMES = 6
@@ -72,7 +73,7 @@ class ClipRun:
 
         filmed, fps = self.scene.filmed, self.tools.settings.fps
         levels = sound_levels(self.scene.speech.samples, len(filmed), fps)
-        return Truth(filmed.landmarks, silent_frames(levels, fps))
+        return Truth(filmed.landmarks, silent_frames(levels, fps), self.scene.speech.samples)
 
     def run(self, methods: Sequence[Method]) -> tuple[Result, dict[str, Result]]:
         """Evaluate the clip; what is finished already is not done again.
@@ -102,7 +103,7 @@ class ClipRun:
         if done is not None:
             return done
         self.watch("the film, drawn frame by frame")
-        result = self._made(REFERENCE, DrawnFrames().make(self.scene), marks, noise=True)
+        result = self._made(REFERENCE, DrawnFrames().make(self.scene), marks)
         self.folder.write(REFERENCE, result)
         return result
 
@@ -115,21 +116,26 @@ class ClipRun:
             if done is not None:
                 return done
             self.watch(method.name)
-            result = self._made(method.name, method.make(self.scene), marks)
+            static = (reference.arrays["static"], reference.arrays["landmarks"][0])
+            result = self._made(method.name, method.make(self.scene), marks, static)
         except InkspeakError as error:
             result = Result({}, failed=_one_line(error))
         self.folder.write(method.name, result)
         return result
 
-    def _made(self, name: str, made: Made, marks: dict[str, Any], *, noise: bool = False) -> Result:
+    def _made(
+        self, name: str, made: Made, marks: dict[str, Any], static: tuple[Pixels, Points] | None = None
+    ) -> Result:
+        """Make, write and measure; without a static drawing it is the film drawn frame by frame, which gives it."""
         start = time.perf_counter()
         frames = self._written(name, made)
         drawn = time.perf_counter()
-        measured = self.measurer.measure(frames, self.truth, asked=made.asked, pictures=made.pictures)
+        truth = self.truth if static is None else replace(self.truth, static=static)
+        measured = self.measurer.measure(frames, truth, asked=made.asked, pictures=made.pictures)
         arrays = {"features": measured.features, "landmarks": measured.landmarks}
         seconds = {"making": drawn - start, "measuring": time.perf_counter() - drawn}
-        if noise:
-            arrays |= self._noise(frames)
+        if static is None:
+            arrays |= {"static": frames[0]} | self._noise(frames)
         return Result(marks, measured.figures, None, seconds, arrays)
 
     def _written(self, name: str, made: Made) -> Pixels:

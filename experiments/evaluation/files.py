@@ -9,6 +9,7 @@ from experiments.evaluation.plots import draw_plots
 from experiments.evaluation.run import Outcome
 from experiments.evaluation.tables import figures_csv, table_markdown
 from experiments.evaluation.worst_sheet import write_worst_sheet
+from experiments.pages.evaluation_page import evaluation_page
 from experiments.tables import as_json
 from lightning_modules.pipeline.atomic_files import atomic_path
 
@@ -34,6 +35,7 @@ def write_files(outcome: Outcome, output: Path) -> str:
     draw_plots(summary, output / "plots" / "figures.png")
     first = [names.OURS] if names.OURS in summary["methods"] else []
     write_worst_sheet(summary, output, output / "worst.png", [*first, *summary["methods"]])
+    _write(output / "index.html", evaluation_page(output / "summary.json"))
     return table
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from experiments.evaluation.face_figures import face_figures
 from experiments.evaluation.motion_figures import as_tensor, flow_from_landmarks, flow_from_pictures, motion_figures
+from experiments.evaluation.optional_figures import in_time, likeness
 from lightning_modules.metrics.drawing_pixels import as_rgb_bytes
 from lightning_modules.metrics.feature_networks import FeatureNetwork, make_feature_network
 from lightning_modules.pipeline.contact_sheet import evenly_spaced
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from experiments.evaluation.clips import Pixels, Points
     from experiments.evaluation.drawn_landmarks import DrawnFaceFinder
     from experiments.evaluation.settings import EvaluationSettings
+    from lightning_modules.metrics.face_similarity import IdentityNetwork
+    from lightning_modules.networks.frozen.syncnet import SyncNet
 
 _BATCH = 16
 
@@ -51,10 +54,15 @@ class Truth:
     Attributes:
         landmarks: (T, 68, 2) of the film, pixels of the square.
         silent: (T,) bool: frames in which nobody speaks.
+        samples: the sound, mono 16 kHz; for LSE.
+        static: (S, S, C), the film's first frame, drawn, and the landmarks found on it; for CSIM. None: those of the
+            video that is measured, which is the film drawn frame by frame itself.
     """
 
     landmarks: Points
     silent: torch.Tensor
+    samples: NDArray[np.float32] | None = None
+    static: tuple[Pixels, Points] | None = None
 
 
 class Measurer:
@@ -76,6 +84,40 @@ class Measurer:
             WeightsError: the file of Inception cannot be used.
         """
         return make_feature_network(self.settings.inception)
+
+    @cached_property
+    def identity(self) -> IdentityNetwork:
+        """Who knows faces, for CSIM.
+
+        Raises:
+            WeightsError: its file cannot be used.
+        """
+        from lightning_modules.metrics.face_similarity import IdentityNetwork
+
+        return IdentityNetwork(self.settings.face_weights or "", self.settings.face_scaling)
+
+    @cached_property
+    def syncnet(self) -> SyncNet:
+        """Who hears and sees, for LSE.
+
+        Raises:
+            WeightsError: its file cannot be used.
+        """
+        from lightning_modules.metrics.lip_sync import load_syncnet
+
+        return load_syncnet(self.settings.sync_weights or "").eval()
+
+    def load(self) -> None:
+        """Read all files of weights now, so that a wrong one is refused before any work.
+
+        Raises:
+            WeightsError: a file cannot be used.
+        """
+        _ = self.network
+        if self.settings.face_weights is not None:
+            _ = self.identity
+        if self.settings.sync_weights is not None:
+            _ = self.syncnet
 
     @torch.inference_mode()
     def features(self, frames: Pixels) -> NDArray[np.float32]:
@@ -112,10 +154,20 @@ class Measurer:
             figures = motion_figures(frames, flow)
         with _timed(seconds, "faces"):
             figures |= face_figures(found, truth.landmarks, asked, truth.silent)
+        with _timed(seconds, "optional"):
+            figures |= self._optional(frames, found, truth)
         with _timed(seconds, "features"):
             features = self.features(frames)
         plain = {name: None if np.isnan(value) else value for name, value in figures.items()}
         return Measured(plain, features, found, seconds)
+
+    def _optional(self, frames: Pixels, found: Points, truth: Truth) -> dict[str, float]:
+        figures: dict[str, float] = {}
+        if self.settings.face_weights is not None:
+            figures["csim"] = likeness(self.identity, frames, found, *(truth.static or (frames[0], found[0])))
+        if self.settings.sync_weights is not None and truth.samples is not None:
+            figures |= in_time(self.syncnet, frames, found, truth.samples)
+        return figures
 
 
 @contextmanager

@@ -85,8 +85,10 @@ def evaluate(
     tools = tools or Tools(settings)
     measurer = Measurer(settings, tools.finder)
     ready, refused = _set_up(methods, settings, progress)
-    network = measurer.network
-    columns = metric_columns(network, csim=settings.face_weights is not None, sync=settings.sync_weights is not None)
+    measurer.load()
+    columns = metric_columns(
+        measurer.network, csim=settings.face_weights is not None, sync=settings.sync_weights is not None
+    )
     drawings = None if settings.drawings is None else _features_of(settings.drawings, settings.size, measurer)
     marks = settings.marks()
     references: dict[str, Result] = {}

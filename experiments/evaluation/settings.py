@@ -19,8 +19,14 @@ from lightning_modules.pipeline.animation_job import (
 EDITION: Final = 1
 """Raised whenever the same clip and method would give another figure, so that older results are not mixed in."""
 
+SYNC_RATE: Final = 25.0
+"""Frames per second that SyncNet knows."""
+
 DrawnLandmarks = Literal["mediapipe", "starter", "mediapipe+starter"]
 """Who finds the landmarks on drawings."""
+
+FaceScaling = Literal["symmetric", "bytes"]
+"""What the pixels that a face recognition network reads are."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class EvaluationSettings:
         drawings: folder of real drawings with which the distances compare; None: the clips drawn frame by frame.
         distance_frames: frames of each clip whose features the distances are made of, evenly spaced.
         face_weights: the network of CSIM; None leaves it out.
+        face_scaling: of its input: ``"symmetric"`` (ArcFace) or ``"bytes"`` (SFace).
         sync_weights: the network of LSE-C and LSE-D; None leaves them out.
         device: where to compute.
         batch: frames rendered together; None takes what suits the device.
@@ -72,6 +79,7 @@ class EvaluationSettings:
     drawings: Path | None = None
     distance_frames: int = 16
     face_weights: Path | None = None
+    face_scaling: FaceScaling = "symmetric"
     sync_weights: Path | None = None
     device: DeviceChoice = "auto"
     batch: int | None = None
@@ -83,6 +91,9 @@ class EvaluationSettings:
             raise ConfigError(f"{self.distance_frames} frames of each clip for the distances", "give 1 or more")
         if self.landmarks == "file":
             raise ConfigError("landmarks from a file belong to one picture, not to clips", "choose mediapipe")
+        if self.sync_weights is not None and self.fps != SYNC_RATE:
+            found = f"SyncNet sees {SYNC_RATE:g} frames a second, and {self.fps:g} are asked for"
+            raise ConfigError(found, "leave out --fps, or --sync-weights")
         if self.flow_weights is not None and self.weights is None:
             raise ConfigError("a flow regression is given without a generator", "add --weights FILE, or leave it out")
         self.job(Path("clip.mp4"))  # checks the ranges that it shares with an animation
@@ -125,7 +136,7 @@ class EvaluationSettings:
 
         marks: dict[str, Any] = {"edition": EDITION}
         for name, value in vars(self).items():
-            if name in {"device", "batch"}:
+            if name in {"device", "batch"} or (name == "face_scaling" and self.face_weights is None):
                 continue
             if not isinstance(value, Path):
                 marks[name] = value
