@@ -35,7 +35,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("doctor", "experiments.commands.doctor", "check this installation and say what to do", LOOK_AFTER),
     CommandEntry("benchmark", "experiments.commands.benchmark", "measure speed and memory here, as JSON", LOOK_AFTER),
     CommandEntry(
-        "evaluate", "experiments.commands.evaluate", "measure landmark motion beside its baselines", LOOK_AFTER
+        "evaluate", "experiments.commands.evaluate", "measure talking drawings and what they are made of", LOOK_AFTER
     ),
     CommandEntry("report", "experiments.commands.report", "show training runs as one page", LOOK_AFTER),
     CommandEntry("study", "experiments.commands.study", "ask people which drawings they prefer", LOOK_AFTER),
