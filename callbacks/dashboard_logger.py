@@ -104,6 +104,8 @@ class WandbDashboard(Logger):
         self.folder: Path | None = None
         self.seen: int | None = None
         """Samples seen so far, written beside every row."""
+        self.is_complete = True
+        """Whether W&B took all that it was given, up to the last :meth:`finalize`."""
         self._run: Any = None
         self._sender: BackgroundSender | None = None
 
@@ -166,7 +168,7 @@ class WandbDashboard(Logger):
         if sender is not None:
             if sender.is_alive:
                 sender.submit("files", lambda: self._run.finish(exit_code=0 if status == "success" else 1))
-            sender.stop(self.patience)
+            self.is_complete = sender.stop(self.patience) and self.is_complete
 
     def _log(self, kind: str, values: Mapping[str, Any], seen: int | None = None) -> None:
         axis = self.seen if seen is None else seen
