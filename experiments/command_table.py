@@ -37,7 +37,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry(
         "evaluate", "experiments.commands.evaluate", "measure landmark motion beside its baselines", LOOK_AFTER
     ),
-    CommandEntry("dashboard", "experiments.commands.dashboard", "the W&B dashboard: show, make, send to it", LOOK_AFTER),
+    CommandEntry("dashboard", "experiments.commands.dashboard", "the dashboard: show it, make it in W&B", LOOK_AFTER),
     CommandEntry("fit", "experiments.training_cli", "train a model", TRAIN),
     CommandEntry("validate", "experiments.training_cli", "run a model's validation", TRAIN),
     CommandEntry("test", "experiments.training_cli", "run a model's test", TRAIN),
