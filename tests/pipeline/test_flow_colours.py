@@ -40,5 +40,5 @@ def test_a_still_map_is_white_and_what_is_not_known_is_grey():
     flow = np.zeros((1, 2, 2))
     flow[0, 0, 1] = np.nan
     assert flow_colours(flow)[0].tolist() == [[128, 128, 128], [255, 255, 255]]
-    with pytest.raises(ValueError, match="is .H, W, 2."):
+    with pytest.raises(ValueError, match=r"is \(H, W, 2\)"):
         flow_colours(np.zeros((3, 4)))
