@@ -1,4 +1,4 @@
-"""The whole overlay on two processes: only process 0 talks to W&B, and nobody waits for what the other does not call."""
+"""The overlay on two processes: only process 0 talks to W&B, and nobody waits for what the other does not call."""
 
 from __future__ import annotations
 
