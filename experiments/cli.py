@@ -107,6 +107,8 @@ def _run_function(entry: CommandEntry, module: ModuleType, words: list[str], *, 
         if not words or words[0] in {"-h", "--help"}:
             print(_subcommand_overview(entry, module))
             return 0
+        if words[0] not in subcommands and hasattr(module, "WITHOUT_SUBCOMMAND") and _names_files(words[0]):
+            words = [module.WITHOUT_SUBCOMMAND, *words]
         if words[0] not in subcommands:
             raise _no_such(f"'{entry.name}' command", words[0], list(subcommands), f"inkspeak {entry.name}")
         command, name, words = subcommands[words[0]], f"{entry.name} {words[0]}", words[1:]
@@ -180,6 +182,11 @@ def _subcommand_overview(entry: CommandEntry, module: ModuleType) -> str:
     examples = [read_docstring(function).example.strip() for function in module.SUBCOMMANDS.values()]
     lines += ["", "example:", *(f"  {line}" for example in examples for line in example.splitlines())]
     return "\n".join(lines)
+
+
+def _names_files(word: str) -> bool:
+    """Whether a word is a path or a pattern rather than a misspelt name of a command."""
+    return os.path.exists(word) or any(sign in word for sign in "./\\*?[")  # noqa: PTH110 - the word may be anything
 
 
 def _no_such(what: str, given: str, known: list[str], prefix: str) -> ConfigError:

@@ -35,9 +35,10 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("doctor", "experiments.commands.doctor", "check this installation and say what to do", LOOK_AFTER),
     CommandEntry("benchmark", "experiments.commands.benchmark", "measure speed and memory here, as JSON", LOOK_AFTER),
     CommandEntry(
-        "evaluate", "experiments.commands.evaluate", "measure landmark motion beside its baselines", LOOK_AFTER
+        "evaluate", "experiments.commands.evaluate", "measure talking drawings and what they are made of", LOOK_AFTER
     ),
     CommandEntry("dashboard", "experiments.commands.dashboard", "the dashboard: show it, make it in W&B", LOOK_AFTER),
+    CommandEntry("study", "experiments.commands.study", "ask people which drawings they prefer", LOOK_AFTER),
     CommandEntry("fit", "experiments.training_cli", "train a model", TRAIN),
     CommandEntry("validate", "experiments.training_cli", "run a model's validation", TRAIN),
     CommandEntry("test", "experiments.training_cli", "run a model's test", TRAIN),

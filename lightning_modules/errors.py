@@ -76,5 +76,9 @@ class MetricError(InkspeakError):
     """A measurement that cannot be made: nothing was measured yet, too few samples, values that are not finite."""
 
 
+class ReportError(InkspeakError):
+    """Records that a page or a table is made from (a summary, metrics, answers): missing, damaged, of another format."""
+
+
 class TrainingError(InkspeakError):
     """A training run that cannot go on: its gradients stopped being finite."""

@@ -10,6 +10,7 @@ BENCHMARKS: dict[str, str] = {
     "speech_to_landmarks": "experiments.benchmarks.speech_to_landmarks",
     "landmark_training": "experiments.benchmarks.landmark_training",
     "flow_pairs": "experiments.benchmarks.flow_pairs",
+    "clip_evaluation": "experiments.benchmarks.clip_evaluation",
     "training_step": "experiments.benchmarks.training_step",
     "training_resources": "experiments.benchmarks.training_resources",
 }

@@ -1,4 +1,4 @@
-"""``inkspeak evaluate``: stage 1 on records whose motion is known, beside its sanity baselines; identity features."""
+"""``inkspeak evaluate``: clips (Table 1), stage 1 on records whose motion is known, detectors, identity features."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from experiments.commands.evaluate_clips import CLIPS_OPTIONS, evaluate_clips
 from experiments.commands.evaluate_detector import DETECTOR_OPTIONS, evaluate_detector
 from experiments.commands.evaluate_identity import evaluate_identity
 from experiments.landmark_evaluation import STILL, Grouping, detector_noise, evaluate_set
@@ -18,6 +19,7 @@ from lightning_modules.pipeline.landmark_driver_choice import Driver, chosen_dri
 from lightning_modules.pipeline.output_checks import check_output
 
 OPTIONS = {
+    **CLIPS_OPTIONS,
     **DETECTOR_OPTIONS,
     "sets": Option(metavar="SET"),
     "weights": Option(metavar="FILE"),
@@ -199,4 +201,11 @@ def _write(figures: Mapping[str, Any], text: str, json: Path | None, markdown: P
                 aside.write_text(content + "\n", encoding="utf-8")
 
 
-SUBCOMMANDS = {"landmarks": evaluate_landmarks, "detector": evaluate_detector, "identity": evaluate_identity}
+SUBCOMMANDS = {
+    "clips": evaluate_clips,
+    "landmarks": evaluate_landmarks,
+    "detector": evaluate_detector,
+    "identity": evaluate_identity,
+}
+WITHOUT_SUBCOMMAND: Final = "clips"
+"""What is meant where the first word names files, as in ``inkspeak evaluate CLIP.mp4``."""

@@ -15,6 +15,9 @@ ValueRange = tuple[float, float]
 MODEL_RANGE: Final[ValueRange] = (-1.0, 1.0)
 """What networks and typed batches hold."""
 
+UNIT_RANGE: Final[ValueRange] = (0.0, 1.0)
+"""What evaluated videos hold: 1 is paper."""
+
 _LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601, as PIL's mode "L"
 
 

@@ -9,32 +9,13 @@ white paper drown in rounding.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from lightning_modules.geometry.spline import warp_image
 from lightning_modules.metrics.drawing_pixels import MODEL_RANGE, ValueRange, as_grey
+from lightning_modules.metrics.structural_similarity import structural_similarity
 from lightning_modules.metrics.summed_metric import SummedMetric
-
-_PAIRS = 16  # neighbours compared at a time, so that long clips cost no memory
-
-
-_SETTINGS: dict[str, Any] = {"sigma": 1.5, "k1": 0.01, "k2": 0.03, "data_range": 1.0, "reduction": "none"}
-
-
-def _similarity(first: Tensor, second: Tensor) -> Tensor:
-    """SSIM of grey pictures (N, 1, H, W) float64: (N,)."""
-    found = []
-    for start in range(0, len(first), _PAIRS):
-        pair = (first[start : start + _PAIRS], second[start : start + _PAIRS])
-        value = structural_similarity_index_measure(
-            *pair, sigma=1.5, k1=0.01, k2=0.03, data_range=1.0, reduction="none"
-        )
-        found.append(torch.as_tensor(value).reshape(-1))
-    return torch.cat(found)
 
 
 def _check_clip(frames: Tensor, landmarks: Tensor | None = None) -> None:
@@ -60,7 +41,7 @@ def inter_frame_ssim(frames: Tensor, value_range: ValueRange = MODEL_RANGE) -> T
     """
     _check_clip(frames)
     grey = as_grey(frames, value_range)
-    return _similarity(grey[:-1], grey[1:])
+    return structural_similarity(grey[:-1], grey[1:])
 
 
 def frame_motion(frames: Tensor, value_range: ValueRange = MODEL_RANGE) -> Tensor:
@@ -106,7 +87,7 @@ def compensated_ssim(frames: Tensor, landmarks: Tensor, value_range: ValueRange 
         moved = [
             warp_image(grey[t : t + 1], points[t : t + 1], points[t + 1 : t + 2], anchors=True, stride=4) for t in pairs
         ]
-    return _similarity(torch.cat(moved).to(grey.dtype), grey[1:])
+    return structural_similarity(torch.cat(moved).to(grey.dtype), grey[1:])
 
 
 class InterFrameSSIM(SummedMetric):

@@ -1,0 +1,86 @@
+"""How steady a drawing video is: measured over pieces of the clip, so that long ones need no more memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightning_modules.metrics.frame_flow import FrameFlow, landmark_flow, optical_flow
+from lightning_modules.metrics.inter_frame_ssim import inter_frame_ssim
+from lightning_modules.metrics.line_flicker import line_flicker
+from lightning_modules.metrics.motion_compensated_ssim import motion_compensated_ssim, motion_magnitude
+from lightning_modules.metrics.warping_error import warping_error
+
+if TYPE_CHECKING:
+    from experiments.evaluation.clips import Pixels, Points
+
+PIECE: Final = 32
+"""Frames measured together; a piece begins with the last frame of the one before."""
+
+FlowOfPiece = Callable[[slice], FrameFlow]
+"""From frames to the flow between them."""
+
+
+class SharedFlow(FrameFlow):
+    """A flow that works out only once what two of the measures ask for."""
+
+    @cached_property
+    def _visible(self) -> Tensor:
+        return super().visible()
+
+    def visible(self) -> Tensor:
+        """See :class:`~lightning_modules.metrics.frame_flow.FrameFlow`."""
+        return self._visible
+
+
+def as_tensor(frames: Pixels) -> Tensor:
+    """(T, H, W, C) uint8 as (T, C, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(frames, -1, 1)))
+
+
+def flow_from_landmarks(asked: Points, size: int) -> FlowOfPiece:
+    """Flow as the landmarks were asked to move, (T, 68, 2) pixels of frames of side ``size``."""
+    points = torch.from_numpy(asked)
+    return lambda piece: landmark_flow(points[piece], size)
+
+
+def flow_from_pictures(pictures: Pixels) -> FlowOfPiece:
+    """Flow as the pictures (T, S, S, 3) move from which the frames were drawn."""
+    return lambda piece: optical_flow(as_tensor(pictures[piece]))
+
+
+def motion_figures(frames: Pixels, flow: FlowOfPiece) -> dict[str, float]:
+    """Inter-frame SSIM, what is left of it without the motion, the motion, warping error and line flicker.
+
+    Args:
+        frames: (T, S, S, C), T at least 2.
+        flow: of these frames, in pieces.
+
+    Returns:
+        ``ssim``, ``ssim_compensated``, ``motion`` (pixels a frame), ``warping_error`` (thousandths of the squared range
+        of grey) and ``line_flicker`` (percent); NaN where nothing could be measured.
+    """
+    rows: dict[str, list[Tensor]] = {}
+    flickering = ink = 0
+    for start in range(0, len(frames) - 1, PIECE - 1):
+        piece = slice(start, start + PIECE)
+        shown, given = as_tensor(frames[piece]), flow(piece)
+        moved = SharedFlow(given.forward, given.backward)
+        flicker = line_flicker(shown, moved)
+        flickering += int((flicker.appeared + flicker.vanished).sum())
+        ink += int(flicker.ink.sum())
+        found = {
+            "ssim": inter_frame_ssim(shown),
+            "ssim_compensated": motion_compensated_ssim(shown, moved),
+            "motion": motion_magnitude(moved),
+            "warping_error": 1000 * warping_error(shown, moved),
+        }
+        for name, values in found.items():
+            rows.setdefault(name, []).append(values.double())
+    figures = {name: float(torch.cat(values).nanmean()) for name, values in rows.items()}
+    return figures | {"line_flicker": 100 * flickering / ink if ink else float("nan")}

@@ -1,0 +1,131 @@
+"""Lines that appear and disappear where nothing moves: what the eye calls flicker (auxiliary 10.4).
+
+Ink that is drawn in one frame and of which the other, motion compensated, shows not even a trace within two pixels:
+ink of frame t + 1 that was not there ("appeared") and ink of frame t that has gone ("vanished"), in percent of all ink
+of both that stands still. Lines that shift a little, fade a little or are drawn thicker do not count, nor does a mouth
+that opens: for those see :mod:`.warping_error` and :mod:`.motion_compensated_ssim`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightning_modules.errors import MetricError
+from lightning_modules.geometry.sampling import map_of, sample
+from lightning_modules.metrics.drawing_pixels import UNIT_RANGE, ValueRange, as_grey
+from lightning_modules.metrics.frame_flow import FrameFlow, require_flow_of
+from lightning_modules.metrics.summed_metric import SummedMetric
+
+_INK = 0.5  # grey below it is drawn ink: halfway from black to paper
+_TRACE = 0.75  # grey below it is still a trace of a line, so that a line about half as dark as ink does not flicker
+_REACH = 2.0  # pixels within which a trace is the same line
+_ROUNDING = 0.01  # of distances read between pixels
+_STILL = 1.0  # pixels a frame: where the flow is longer, something moves
+
+
+class LineFlicker(NamedTuple):
+    """What :func:`line_flicker` gives for each pair of neighbours."""
+
+    appeared: Tensor
+    """(T - 1,) long: ink pixels of frame t + 1 without a trace in frame t."""
+    vanished: Tensor
+    """(T - 1,) long: ink pixels of frame t without a trace in frame t + 1."""
+    ink: Tensor
+    """(T - 1,) long: ink pixels of both frames that stand still; 0 where the flow is not known."""
+
+    def percent(self) -> Tensor:
+        """(T - 1,) float64, 0 to 100: the share of ink that flickers; NaN where there is none that stands still."""
+        return 100 * (self.appeared + self.vanished).double() / self.ink
+
+
+def _distance_to(ink: Tensor) -> Tensor:
+    """Pixels to the next ink: (T, H, W) bool to (T, 1, H, W) float32; far beyond the frame where there is none."""
+    blank = np.ascontiguousarray((~ink).to(torch.uint8).cpu().numpy())
+    away = [cv2.distanceTransform(one, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for one in blank]
+    # Without any ink OpenCV says about 1e4 or infinity, by its version.
+    far = float(sum(blank.shape[1:]))
+    return torch.from_numpy(np.minimum(np.stack(away), far)).to(ink.device)[:, None]
+
+
+def _counted(ink: Tensor, away: Tensor, flow: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Of ink (T - 1, H, W) that stands still: how much has no trace in the other frame, and how much there is."""
+    still = ink & (flow.norm(dim=-1) < _STILL) & known[:, None, None]
+    lost = still & (sample(away, map_of(flow.to(away.dtype)))[:, 0] > _REACH + _ROUNDING)
+    return lost.sum((1, 2)), still.sum((1, 2))
+
+
+def line_flicker(frames: Tensor, flow: FrameFlow, value_range: ValueRange = UNIT_RANGE) -> LineFlicker:
+    """Count the ink that appears and vanishes between neighbours; see the module's words.
+
+    Args:
+        frames: (T, 1 | 3, H, W), T at least 2, uint8 or floating point.
+        flow: of these frames.
+        value_range: (black, white) of floating point frames.
+
+    Raises:
+        MetricError: one frame only, or a value is not finite.
+        ValueError: another shape or type.
+    """
+    require_flow_of(frames, flow)
+    known = flow.known()
+    grey = as_grey(frames, value_range)[:, 0]
+    ink, away = grey < _INK, _distance_to(grey < _TRACE)
+    appeared, after = _counted(ink[1:], away[:-1], flow.backward.nan_to_num(), known)
+    vanished, before = _counted(ink[:-1], away[1:], flow.forward.nan_to_num(), known)
+    return LineFlicker(appeared, vanished, after + before)
+
+
+class LineFlickerPercent(SummedMetric):
+    """Mean over clips of the share of each clip's still ink that flickers, percent.
+
+    Args:
+        value_range: (black, white) of floating point frames.
+        kwargs: see :class:`torchmetrics.Metric`.
+    """
+
+    higher_is_better = False
+    total: Tensor
+    clips: Tensor
+
+    def __init__(self, value_range: ValueRange = UNIT_RANGE, **kwargs: bool) -> None:
+        super().__init__(**kwargs)
+        self.value_range = value_range
+        self.add_sum("total")
+        self.add_count("clips")
+
+    def update(self, frames: Tensor, flow: FrameFlow) -> None:
+        """Add a clip; see :func:`line_flicker`.
+
+        Raises:
+            MetricError: no ink stands still, the frames are blank for example; or a value is not finite.
+            ValueError: another shape or type.
+        """
+        self.total += clip_flicker(line_flicker(frames, flow, self.value_range))
+        self.clips += 1
+
+    def compute(self) -> Tensor:
+        """Mean over the clips of all ranks, a float64 scalar, percent; lower is steadier.
+
+        Raises:
+            MetricError: no clip.
+        """
+        self.require(self.clips, 1, "clips")
+        return self.total / self.clips
+
+
+def clip_flicker(found: LineFlicker) -> Tensor:
+    """The share of a clip's still ink that flickers, all pairs together: a float64 scalar, percent.
+
+    Raises:
+        MetricError: no ink stands still in any frame.
+    """
+    if not int(found.ink.sum()):
+        raise MetricError(
+            f"no line stands still in {len(found.ink) + 1} frames", "look whether the clip shows a drawn face"
+        )
+    return 100 * (found.appeared.sum() + found.vanished.sum()).double() / found.ink.sum()

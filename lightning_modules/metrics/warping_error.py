@@ -1,0 +1,76 @@
+"""What changes from frame to frame that motion does not explain: the warping error (Lai et al. 2018; auxiliary 10.4).
+
+``E_t = sum_p M_t(p) |V_{t+1}(p) - W(V_t)(p)|² / sum_p M_t(p)``: squared differences of grey between a frame and its
+predecessor moved along the flow, over the pixels M that both show. Over a longer gap, hand in every n-th frame with
+the flow of every n-th frame: drift that is too slow to show between neighbours shows there.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from lightning_modules.metrics.clip_mean import mean_of_known
+from lightning_modules.metrics.drawing_pixels import UNIT_RANGE, ValueRange, as_grey
+from lightning_modules.metrics.frame_flow import FrameFlow, require_flow_of
+from lightning_modules.metrics.summed_metric import SummedMetric
+
+
+def warping_error(frames: Tensor, flow: FrameFlow, value_range: ValueRange = UNIT_RANGE) -> Tensor:
+    """Mean squared difference of each frame, moved along the flow, from the next.
+
+    Args:
+        frames: (T, 1 | 3, H, W), T at least 2, uint8 or floating point.
+        flow: of these frames.
+        value_range: (black, white) of floating point frames.
+
+    Returns:
+        (T - 1,) float64, 0 to 1 (black for white everywhere), lower is steadier; NaN where the flow is not known or no
+        pixel is shown twice.
+
+    Raises:
+        MetricError: one frame only, or a value is not finite.
+        ValueError: another shape or type.
+    """
+    require_flow_of(frames, flow)
+    grey = as_grey(frames, value_range)
+    changed = (flow.carried(grey[:-1]) - grey[1:]).square()[:, 0]
+    shown = flow.visible()
+    return (changed * shown).sum((1, 2)) / shown.sum((1, 2))
+
+
+class WarpingError(SummedMetric):
+    """Mean over clips of each clip's mean warping error.
+
+    Args:
+        value_range: (black, white) of floating point frames.
+        kwargs: see :class:`torchmetrics.Metric`.
+    """
+
+    higher_is_better = False
+    total: Tensor
+    clips: Tensor
+
+    def __init__(self, value_range: ValueRange = UNIT_RANGE, **kwargs: bool) -> None:
+        super().__init__(**kwargs)
+        self.value_range = value_range
+        self.add_sum("total")
+        self.add_count("clips")
+
+    def update(self, frames: Tensor, flow: FrameFlow) -> None:
+        """Add a clip; see :func:`warping_error`. Pairs whose flow is not known are left out.
+
+        Raises:
+            MetricError: no pair of the clip can be measured, or a value is not finite.
+            ValueError: another shape or type.
+        """
+        self.total += mean_of_known(warping_error(frames, flow, self.value_range), "pairs of frames")
+        self.clips += 1
+
+    def compute(self) -> Tensor:
+        """Mean over the clips of all ranks, a float64 scalar from 0 to 1; lower is steadier.
+
+        Raises:
+            MetricError: no clip.
+        """
+        self.require(self.clips, 1, "clips")
+        return self.total / self.clips
