@@ -82,8 +82,8 @@ def send_evaluation(
         0, or 2 when W&B took not everything.
 
     Example:
-        inkspeak evaluate clips clips/*.mpg --out evaluation
-        inkspeak dashboard evaluation evaluation
+        inkspeak evaluate clips clips/*.mpg -o table1
+        inkspeak dashboard evaluation table1
     """
     from callbacks.dashboard_logger import WandbDashboard
     from experiments.dashboards.evaluation_run import log_evaluation

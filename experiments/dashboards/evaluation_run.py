@@ -10,70 +10,38 @@ What ``inkspeak evaluate clips`` wrote is read, nothing is measured again. In W&
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from callbacks.dashboard_artifacts import keep_files
 from callbacks.dashboard_logger import Film, Medium, Rows, WandbDashboard
-from lightning_modules.errors import ConfigError
+from experiments.pages.evaluation_summary import FILE_NAME, Average, Summary, read_summary
 
-SUMMARY_NAME: Final = "summary.json"
-FILES: Final = (SUMMARY_NAME, "figures.csv", "table.md")
-_PARTS: Final = ("methods", "metrics", "average", "clips")
+FILES: Final = (FILE_NAME, "figures.csv", "table.md")
 
 
-def read_summary(folder: Path) -> dict[str, Any]:
-    """The summary of an evaluation.
-
-    Args:
-        folder: what ``inkspeak evaluate clips`` wrote, or the ``summary.json`` in it.
-
-    Raises:
-        ConfigError: there is none, or it is not one.
-    """
-    path = folder if folder.is_file() else folder / SUMMARY_NAME
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ConfigError(
-            "no evaluation is there", "give the folder that inkspeak evaluate clips wrote", path
-        ) from error
-    missing = [part for part in _PARTS if not isinstance(found, dict) or part not in found]
-    if missing:
-        remedy = "give the folder that inkspeak evaluate clips wrote"
-        raise ConfigError(f"the summary lacks {', '.join(missing)}", remedy, path)
-    return found  # type: ignore[no-any-return]
-
-
-def average_table(summary: dict[str, Any]) -> Rows:
+def average_table(summary: Summary) -> Rows:
     """Methods by metrics, with the ends of the intervals; what is not known is empty."""
-    metrics = [str(metric["name"]) for metric in summary["metrics"]]
-    columns = ["method", *(f"{name}{end}" for name in metrics for end in ("", " low", " high"))]
+    names = [metric.name for metric in summary.metrics]
+    columns = ["method", *(f"{name}{end}" for name in names for end in ("", " low", " high"))]
     rows = []
-    for method in summary["methods"]:
-        own = summary["average"].get(method, {})
-        cells = [own.get(name, {}).get(key) for name in metrics for key in ("value", "low", "high")]
-        rows.append([method, *cells])
+    for method in summary.methods:
+        own = summary.average.get(method, {})
+        rows.append([method, *(cell for name in names for cell in asdict(own.get(name, Average())).values())])
     return Rows(columns, rows)
 
 
-def clip_table(summary: dict[str, Any], folder: Path) -> Rows:
-    """One row for each clip and method; videos that are not there are left out.
-
-    Args:
-        summary: as :func:`read_summary` gives it.
-        folder: that its paths start from.
-    """
-    metrics = [str(metric["name"]) for metric in summary["metrics"]]
+def clip_table(summary: Summary) -> Rows:
+    """One row for each clip and method; videos that are not there are left out."""
+    names = [metric.name for metric in summary.metrics]
     rows = []
-    for clip in summary["clips"]:
-        reference = _film(folder, clip.get("reference"))
-        for method, found in clip["methods"].items():
-            figures = [found.get("figures", {}).get(name) for name in metrics]
-            failed = found.get("failed") or ""
-            rows.append([clip["name"], method, *figures, failed, _film(folder, found.get("video")), reference])
-    return Rows(["clip", "method", *metrics, "failed", "video", "reference"], rows)
+    for clip in summary.clips:
+        reference = _film(clip.reference)
+        for method, result in clip.results.items():
+            figures = [result.figures.get(name) for name in names]
+            rows.append([clip.name, method, *figures, result.failed or "", _film(result.video), reference])
+    return Rows(["clip", "method", *names, "failed", "video", "reference"], rows)
 
 
 def log_evaluation(dashboard: WandbDashboard, folder: Path) -> dict[str, float]:
@@ -81,35 +49,33 @@ def log_evaluation(dashboard: WandbDashboard, folder: Path) -> dict[str, float]:
 
     Args:
         dashboard: where to; its run belongs to this evaluation.
-        folder: what ``inkspeak evaluate clips`` wrote.
+        folder: what ``inkspeak evaluate clips`` wrote, or the ``summary.json`` in it.
 
     Returns:
         The figures of the summary, ``evaluation/METHOD/METRIC``.
 
     Raises:
-        ConfigError: there is no evaluation.
+        ReportError: there is no evaluation.
     """
-    folder = folder.parent if folder.is_file() else folder
     summary = read_summary(folder)
     figures = {
-        f"evaluation/{method}/{name}": float(figure["value"])
-        for method, own in summary["average"].items()
+        f"evaluation/{method}/{name}": figure.value
+        for method, own in summary.average.items()
         for name, figure in own.items()
-        if figure.get("value") is not None
+        if figure.value is not None
     }
-    dashboard.log_hyperparams(
-        {key: summary[key] for key in ("made", "command", "protocol", "hardware") if key in summary}
-    )
+    facts = ("made", "command", "hardware", "versions", "protocol")
+    dashboard.log_hyperparams({name: getattr(summary, name) for name in facts})
     tables: dict[str, Medium] = {
         "evaluation/average": average_table(summary),
-        "evaluation/clips": clip_table(summary, folder),
+        "evaluation/clips": clip_table(summary),
     }
     dashboard.show(tables)
     dashboard.summarise(figures)
-    keep_files(dashboard, "evaluation", [folder / name for name in FILES])
+    keep_files(dashboard, "evaluation", [summary.folder / name for name in FILES])
     dashboard.finalize("success")
     return figures
 
 
-def _film(folder: Path, path: str | None) -> Film | None:
-    return Film(folder / path) if path and (folder / path).is_file() else None
+def _film(path: Path | None) -> Film | None:
+    return Film(path) if path is not None and path.is_file() else None
