@@ -34,6 +34,10 @@ AXIS: Final = "seen/samples"
 LIMITS: Final = {"figures": 2000, "media": 24, "files": 24}
 """What may wait for W&B; a row of figures takes about 10 kB."""
 
+_DATA: Final = "WANDB_DATA_DIR"
+_OWN_DATA: set[str] = set()
+"""What this process has set the variable to; what the user has set it to stays."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -181,7 +185,9 @@ class WandbDashboard(Logger):
         folder = self.folder or Path("runs")
         folder.mkdir(parents=True, exist_ok=True)
         # Otherwise what artifacts hold lies in the user's home until it is sent, apart from the run.
-        os.environ.setdefault("WANDB_DATA_DIR", str((folder / "wandb").resolve()))
+        if os.environ.get(_DATA) in {None, *_OWN_DATA}:
+            os.environ[_DATA] = str((folder / "wandb").resolve())
+            _OWN_DATA.add(os.environ[_DATA])
         import wandb
 
         mode = self.mode
