@@ -77,7 +77,7 @@ def test_one_training_step(run):
 def test_table_1_on_a_small_set(run):
     said, (film, compared) = run("03_table_1_on_a_small_set")
     summary = json.loads((run.folder / "table1" / "summary.json").read_text())
-    assert summary["methods"] == ["ours", "upd_warp"]
+    assert set(summary["methods"]) == {"ours", "upd_warp"}
     assert summary["protocol"]["size"] == 128
     for method in summary["methods"]:
         figures = summary["average"][method]
@@ -96,7 +96,7 @@ def test_read_the_dashboard(run):
     for section in SECTIONS:
         if section.title not in ("Pictures", "Tables"):
             assert f"{section.question} Stop: {section.stop}" in said
-    assert "figures over 64 photos" in said
+    assert "figures over 32 photos" in said
     assert "inter_frame_ssim/similarity" in said.splitlines()[-1] or "is better, after" in said.splitlines()[-1]
     assert list(run.folder.rglob("run-*.wandb"))
 
