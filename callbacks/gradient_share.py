@@ -6,7 +6,8 @@ end is good; a term below 0.01 does nothing, one above 0.9 is alone. Terms witho
 
 Measured on the batch and with the networks at the end of the step, with random states put back, so that training with
 and without it is the same bit by bit. It costs about the forward and half the backward of the generator's phase, which
-is why it is done seldom. Every process measures its own batch; process 0's is what loggers get.
+is why it is done seldom; shares logged in between repeat the last ones of the epoch. Every process measures its own
+batch; process 0's is what loggers get.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def show_dashboard() -> int:
     return 0
 
 
-def send_workspace(entity: str, project: str = "inkspeak") -> int:
+def send_workspace(entity: str, *, project: str = "inkspeak") -> int:
     """Make the workspace of a W&B project, so that a new project shows the same view; needs an account and a network.
 
     Args:
@@ -43,7 +43,7 @@ def send_workspace(entity: str, project: str = "inkspeak") -> int:
     return _save(make_workspace(entity, project))
 
 
-def send_report(entity: str, project: str = "inkspeak") -> int:
+def send_report(entity: str, *, project: str = "inkspeak") -> int:
     """Make a W&B report with the same panels under the questions of a review; needs an account and a network.
 
     Args:
