@@ -175,6 +175,7 @@ def test_the_death_of_wandbs_process_changes_nothing(runs, tmp_path):
     words = [*DEBUG, "--config", str(runs / "measures.yaml"), *WANDB, "--trainer.logger.patience=10"]
     words += ["--trainer.callbacks+=killing.KillsWandb", f"--trainer.default_root_dir={tmp_path}"]
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
+    environment.pop("WANDB_SERVICE", None)  # otherwise it shares the process that the runs above have started
     run = subprocess.run(
         [sys.executable, "-m", "experiments", "fit", *words],
         cwd=REPOSITORY,
