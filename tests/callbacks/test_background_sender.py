@@ -87,10 +87,12 @@ def test_a_hanging_job_is_left_behind(told):
 
 def test_handing_over_takes_no_time_while_the_other_side_sleeps(told):
     sender = BackgroundSender({"rows": 5000}, told.append, lambda: time.sleep(0.5))
-    begun = time.perf_counter()
+    taken = []
     for _ in range(1000):
+        begun = time.perf_counter()
         sender.submit("rows", int)
-    assert time.perf_counter() - begun < 0.4  # measured: 2 ms
+        taken.append(time.perf_counter() - begun)
+    assert sorted(taken)[500] < 1e-3  # the median, as other processes may take the processor; measured: 4 microseconds
     assert sender.drain(20)
     sender.stop(5)
 
