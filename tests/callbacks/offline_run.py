@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,22 @@ def chunks(data: bytes) -> Iterator[bytes]:
             parts = []
 
 
-def records(folder: Path) -> list[Any]:
-    """Records of the one offline run below a folder."""
+def records(folder: Path, patience: float = 60.0) -> list[Any]:
+    """Records of the one offline run below a folder, up to its end: W&B's process may still write when it has answered.
+
+    Args:
+        folder: of the run, or above it.
+        patience: seconds to wait for the end.
+    """
     from wandb.proto.wandb_internal_pb2 import Record
 
     (path,) = folder.rglob("run-*.wandb")
-    return [Record.FromString(data) for data in chunks(path.read_bytes())]
+    end = time.monotonic() + patience
+    while True:
+        found = [Record.FromString(data) for data in chunks(path.read_bytes())]
+        if any(record.WhichOneof("record_type") == "exit" for record in found) or time.monotonic() > end:
+            return found
+        time.sleep(0.1)
 
 
 def name_of(item: Any) -> str:
