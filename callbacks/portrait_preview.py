@@ -4,13 +4,12 @@ In the run's folder, ``previews/photos_000012800.png`` and ``….mp4``, numbered
 A row of the sheet is one portrait: photo | static drawing | its landmarks | target 1 | target 2 | drawn 1 | drawn 2 |
 a real drawing. The clip shows the first portrait beside its photo, speaking.
 
-Where a W&B logger is there, both are logged by their paths as ``preview/portraits`` and ``preview/talking``; W&B knows
+Where a dashboard is there, both are shown by their paths as ``preview/portraits`` and ``preview/talking``; W&B knows
 no axis for pictures, so the number of photos seen stands in the caption.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import Tensor
 
+from callbacks.dashboard_logger import Film, Picture
+from callbacks.dashboard_media import show_media
 from lightning_modules.audio.envelope_driver import EnvelopeDriver
 from lightning_modules.audio.loading import Speech, read_speech
 from lightning_modules.batches import TENSOR_FIELDS, PortraitBatch
@@ -208,7 +208,7 @@ class PortraitPreview(Callback):
             done, pictures = self._waiting.pop(0)
             error = done.exception()
             if error is None:
-                _log_to_wandb(trainer, pictures)
+                _show(trainer, pictures)
             else:
                 rank_zero_warn(f"the preview at {pictures.photos} photos could not be written: {error}")
 
@@ -263,18 +263,9 @@ def _babble(seconds: float) -> Speech:
     return Speech((0.2 * syllables * voice).astype(np.float32), _RATE, None, ())
 
 
-def _log_to_wandb(trainer: Trainer, pictures: _Pictures) -> None:
-    """Log both files by their paths; the axis is given as a number beside them, never as W&B's own step."""
-    for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            import wandb
-
-            caption = _caption(pictures.photos)
-            media: dict[str, Any] = {
-                "preview/portraits": wandb.Image(str(pictures.sheet), caption=caption),
-                "seen/photos": pictures.photos,
-            }
-            if pictures.frames is not None:
-                video: Callable[..., Any] = wandb.Video
-                media["preview/talking"] = video(str(pictures.clip), caption=caption, format="mp4")
-            logger.experiment.log(media)
+def _show(trainer: Trainer, pictures: _Pictures) -> None:
+    caption = _caption(pictures.photos)
+    media: dict[str, Picture | Film] = {"preview/portraits": Picture(pictures.sheet, caption)}
+    if pictures.frames is not None:
+        media["preview/talking"] = Film(pictures.clip, caption)
+    show_media(trainer, media, pictures.photos)

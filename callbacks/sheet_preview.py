@@ -1,7 +1,7 @@
 """What a supporting network makes, to be looked at: the same samples at every validation, as one sheet of pictures.
 
 In the run's folder, ``previews/samples_000012800.png``, numbered by the samples seen. The columns are those that the
-module names. Where a W&B logger is there, the sheet is logged by its path as ``preview/sheet``.
+module names. Where a dashboard is there, the sheet is shown by its path as ``preview/sheet``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_warn
 from lightning.pytorch.utilities.data import extract_batch_size
 
+from callbacks.dashboard_logger import Picture
+from callbacks.dashboard_media import show_media
 from lightning_modules.errors import ConfigError, OutputError
 from lightning_modules.pipeline.contact_sheet import save_image
 from lightning_modules.pipeline.presentation import captioned, grid
@@ -77,9 +78,5 @@ class SheetPreview(Callback):
         except (OSError, OutputError) as error:
             rank_zero_warn(f"the preview at {seen} samples could not be written: {error}")
             return
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                import wandb
-
-                sheet = wandb.Image(str(path), caption=f"after {seen:,} samples of {extract_batch_size(batch)} a batch")
-                logger.experiment.log({_NAME: sheet, "seen/samples": seen})
+        caption = f"after {seen:,} samples of {extract_batch_size(batch)} a batch"
+        show_media(trainer, {_NAME: Picture(path, caption)}, seen)

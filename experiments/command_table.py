@@ -38,6 +38,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
         "evaluate", "experiments.commands.evaluate", "measure talking drawings and what they are made of", LOOK_AFTER
     ),
     CommandEntry("report", "experiments.commands.report", "show training runs as one page", LOOK_AFTER),
+    CommandEntry("dashboard", "experiments.commands.dashboard", "the dashboard: show it, make it in W&B", LOOK_AFTER),
     CommandEntry("study", "experiments.commands.study", "ask people which drawings they prefer", LOOK_AFTER),
     CommandEntry("fit", "experiments.training_cli", "train a model", TRAIN),
     CommandEntry("validate", "experiments.training_cli", "run a model's validation", TRAIN),

@@ -178,7 +178,7 @@ class PortraitGAN(LightningModule):
         with phase(self, self._optimizer(GENERATOR), "generator_phase") as step:
             for part in parts:
                 made = self.draw(part, share=len(part) / whole)
-                loss, report = self.objective.total(self._terms(made))
+                loss, report = self.objective.total(self.terms(made))
                 step.backward(loss, made.share, last=part is parts[-1])
                 self._note({"loss/generator": loss, **report}, made.share)
                 drawn.append(made.detach())
@@ -202,7 +202,8 @@ class PortraitGAN(LightningModule):
 
     # The losses of the phases --------------------------------------------------------------------------------------
 
-    def _terms(self, drawn: DrawnPair) -> Terms:
+    def terms(self, drawn: DrawnPair) -> Terms:
+        """Every term of the objective (Eq. 9) on what was drawn, each computed when asked for."""
         judged = adversarial_terms(
             drawn, self.drawing_discriminators, self.coherence_discriminator, self.adversarial_kind
         )

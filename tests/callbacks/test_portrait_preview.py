@@ -159,8 +159,8 @@ def test_wandb_gets_paths_and_the_number_of_photos(tmp_path, monkeypatch):
     runner._loggers = [Logger()]
     sheet, clip = tmp_path / "a.png", tmp_path / "a.mp4"
     frames = np.zeros((2, 4, 4, 3), np.uint8)
-    portrait_preview._log_to_wandb(runner, portrait_preview._Pictures(12800, sheet, clip, [], frames[0], frames))
-    assert logged == [{"preview/portraits": "image", "seen/photos": 12800, "preview/talking": "video"}]
+    portrait_preview._show(runner, portrait_preview._Pictures(12800, sheet, clip, [], frames[0], frames))
+    assert logged == [{"preview/portraits": "image", "seen/samples": 12800, "preview/talking": "video"}]
     assert steps == [{}]  # never a step of our own
     assert made == [("image", str(sheet), "after 12,800 photos"), ("mp4", str(clip), "after 12,800 photos")]
 

@@ -72,7 +72,7 @@ def test_the_files_that_were_promised_are_there() -> None:
     promised |= {f"configs/static_drawing/{name}.yaml" for name in ("default", "small", "debug")}
     promised |= {f"configs/identity_features/{name}.yaml" for name in ("default", "starter", "a_softmax", "debug")}
     promised |= {f"configs/landmark_regression/{name}.yaml" for name in ("default", "starter", "debug")}
-    promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm")}
+    promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm", "wandb", "wandb_numbers")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")
     others = ("single_scale_warp", "flow_a_only", "flow_b_only")
@@ -157,6 +157,8 @@ def told_defaults(file: Path) -> list[tuple[str, str, object]]:
         (STATIC_DRAWING / "debug.yaml", 25),
         (LANDMARK_REGRESSION / "default.yaml", 20),
         (LANDMARK_REGRESSION / "debug.yaml", 12),
+        (TRAINERS / "wandb.yaml", 10),
+        (TRAINERS / "wandb_numbers.yaml", 4),
     ],
     ids=lambda value: f"{value.parent.name}/{value.stem}" if isinstance(value, Path) else str(value),
 )

@@ -57,7 +57,7 @@ def test_first_published_step_has_the_loss_of_our_objective(batch, monkeypatch):
     module = training_setup.make_module("lite")
     one = batch.split(2)[0]
     with torch.no_grad():
-        expected, _ = module.objective.total(module._terms(module.draw(one)))
+        expected, _ = module.objective.total(module.terms(module.draw(one)))
     other = training_step.make_published(module, GivenMatte(one.matte))
     before = copy.deepcopy(other.generator.state_dict())
     found = other.step(one, one)["generator"]

@@ -28,7 +28,7 @@ def attached(tmp_path, **options):
 
 
 def total(module, batch):
-    return float(module.objective.total(module._terms(module.draw(batch)))[0])
+    return float(module.objective.total(module.terms(module.draw(batch)))[0])
 
 
 def test_each_phase_lowers_its_own_loss(tmp_path):
