@@ -86,5 +86,5 @@ class GradientShare(Callback):
 
 def _pull(value: Tensor, frames: Tensor) -> Tensor:
     """Norm of the gradient with respect to the drawing; 0 where a term does not depend on it."""
-    (found,) = torch.autograd.grad(value, frames, retain_graph=True, allow_unused=True)
-    return frames.new_zeros(()) if found is None else found.float().norm()
+    found: Tensor | None = torch.autograd.grad(value, frames, retain_graph=True, allow_unused=True)[0]
+    return frames.new_zeros(()) if found is None else torch.linalg.vector_norm(found.float())

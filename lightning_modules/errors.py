@@ -77,7 +77,7 @@ class MetricError(InkspeakError):
 
 
 class ReportError(InkspeakError):
-    """Records that a page or a table is made from (a summary, metrics, answers): missing, damaged, of another format."""
+    """Records that a page or a table is made from (a summary, metrics, answers): missing, damaged, or not known."""
 
 
 class TrainingError(InkspeakError):

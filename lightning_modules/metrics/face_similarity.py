@@ -75,7 +75,7 @@ class IdentityNetwork:
         if self.scaling == "symmetric":
             pixels = (pixels - 127.5) / 127.5
         rows = []
-        for face in pixels.split(1):  # most files are made for one face at a time
+        for face in torch.split(pixels, 1):  # most files are made for one face at a time
             self._network.setInput(face.numpy())
             rows.append(torch.from_numpy(np.array(self._network.forward(), np.float32)).reshape(1, -1))
         return torch.cat(rows)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -128,7 +128,7 @@ def landmark_flow(landmarks: Tensor, size: int | tuple[int, int]) -> FrameFlow:
     forward = points.new_full((len(points) - 1, height, width, 2), torch.nan)
     backward = forward.clone()
     with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
-        for pairs in known.split(_PAIRS):
+        for pairs in torch.split(known, _PAIRS):
             for flow, source, target in ((backward, pairs, pairs + 1), (forward, pairs + 1, pairs)):
                 maps = spline_flow(points[source], points[target], (height, width), anchors=True, stride=_STRIDE)
                 flow[pairs] = flow_of(maps).to(flow.dtype)
@@ -151,8 +151,8 @@ def optical_flow(pictures: Tensor, value_range: ValueRange = UNIT_RANGE) -> Fram
     if min(pictures.shape[2:]) < 16:
         raise ValueError(f"optical flow needs pictures from 16 x 16, got {tuple(pictures.shape)}")
     levels = as_rgb_bytes(pictures, value_range).permute(0, 2, 3, 1).cpu().numpy()
-    grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in levels]
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    grey: list[Any] = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in levels]
+    search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     both = [
         np.stack([search.calc(one, other, None) for one, other in zip(first, second, strict=True)])
         for first, second in ((grey[:-1], grey[1:]), (grey[1:], grey[:-1]))

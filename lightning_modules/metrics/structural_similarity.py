@@ -62,8 +62,9 @@ def similarity_map(first: Tensor, second: Tensor) -> Tensor:
     found = []
     with torch.no_grad(), torch.autocast(first.device.type, enabled=False):
         # One pair at a time stays in the processor's cache.
-        for x, y in zip(first.detach().double().split(1), second.detach().double().split(1), strict=True):
-            mean_x, mean_y, power, product = _window_mean(torch.cat((x, y, x * x + y * y, x * y))).split(1)
+        for x, y in zip(*(torch.split(side.detach().double(), 1) for side in (first, second)), strict=True):
+            means = _window_mean(torch.cat((x, y, x * x + y * y, x * y)))
+            mean_x, mean_y, power, product = torch.split(means, 1)
             squares, cross = mean_x.square() + mean_y.square(), mean_x * mean_y
             # Only the sum of the two variances counts, so that four means do instead of five.
             brightness = (2 * cross + _C1) / (squares + _C1)

@@ -57,16 +57,15 @@ class SyncNet(FrozenNetwork):
         )
         self.netfcaud = _head()
         self.netfclip = _head()
-        shrink = {"kernel_size": (1, 3, 3), "stride": (1, 2, 2)}
         self.netcnnlip = nn.Sequential(
             *_cell_3d(3, 96, (FRAMES, 7, 7), 2),
-            nn.MaxPool3d(**shrink),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
             *_cell_3d(96, 256, (1, 5, 5), 2, (0, 1, 1)),
-            nn.MaxPool3d(**shrink, padding=(0, 1, 1)),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1)),
             *_cell_3d(256, 256, (1, 3, 3), padding=(0, 1, 1)),
             *_cell_3d(256, 256, (1, 3, 3), padding=(0, 1, 1)),
             *_cell_3d(256, 256, (1, 3, 3), padding=(0, 1, 1)),
-            nn.MaxPool3d(**shrink),
+            nn.MaxPool3d((1, 3, 3), (1, 2, 2)),
             *_cell_3d(256, 512, (1, 6, 6)),
         )
         self.settle()
