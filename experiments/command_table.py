@@ -38,6 +38,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
         "evaluate", "experiments.commands.evaluate", "measure landmark motion beside its baselines", LOOK_AFTER
     ),
     CommandEntry("fit", "experiments.training_cli", "train a model", TRAIN),
+    CommandEntry("sweep", "experiments.commands.sweep", "train overlays x seeds, ending in the ablation table", TRAIN),
     CommandEntry("validate", "experiments.training_cli", "run a model's validation", TRAIN),
     CommandEntry("test", "experiments.training_cli", "run a model's test", TRAIN),
     CommandEntry("predict", "experiments.training_cli", "run a model's prediction", TRAIN),
