@@ -1,7 +1,9 @@
 """Drawings of fixed portraits as single pictures, for contact sheets that compare several runs.
 
 In the folder that is named, for each of the first portraits of validation: ``000_photo.png``, ``000_landmarks.png``
-(the target), ``000_drawing.png``. The same portraits and targets in every run whose data are the same.
+(the target), ``000_drawing.png``, and ``000_change.png``: where that differs from the drawing of the sample's second
+target, which is nearly the same; white: not at all, black: from black to white. The same portraits and targets in every
+run whose data are the same.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ from lightning_modules.pipeline.presentation import draw_landmarks
 PHOTO: Final = "photo"
 LANDMARKS: Final = "landmarks"
 DRAWING: Final = "drawing"
+CHANGE: Final = "change"
 
 
 class KeptDrawings(Callback):
     """Writes them during validation, on process 0 alone; not in the sanity check.
 
-    It needs a module whose ``validation_step`` returns ``frames``, (B, 2, C, S, S) in [-1, 1]; the first of the two
-    drawings is kept.
+    It needs a module whose ``validation_step`` returns ``frames``, (B, 2, C, S, S) in [-1, 1].
 
     Args:
         folder: of the pictures; made where it is missing.
@@ -67,12 +69,13 @@ class KeptDrawings(Callback):
             return
         if not isinstance(batch, PortraitBatch):
             raise TypeError(f"KeptDrawings needs batches of PortraitBatch, got {type(batch).__name__}")
-        drawn = outputs["frames"].detach()[:, 0]
+        drawn = outputs["frames"].detach()
         for index in range(min(len(batch), self.portraits - self._kept)):
             number = f"{self._kept:03d}"
-            photo, drawing = _pixels(batch.photo[index]), _pixels(drawn[index])
+            photo, drawing, moved = map(_pixels, (batch.photo[index], *drawn[index]))
             target = batch.target_landmarks[index, 0].float().cpu().numpy()
             pictures = {PHOTO: photo, LANDMARKS: draw_landmarks(np.full_like(photo, 255), target), DRAWING: drawing}
+            pictures[CHANGE] = (255 - np.abs(drawing.astype(np.int16) - moved)).astype(np.uint8)
             for name, picture in pictures.items():
                 save_image(self.folder / f"{number}_{name}.png", picture)
             self._kept += 1

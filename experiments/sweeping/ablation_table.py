@@ -56,7 +56,7 @@ def markdown_table(sweep: SweepFile, results: Results) -> str:
     rows = summaries(sweep, results)
     columns = {key: column for key, column in sweep.columns.items() if any(rows[name][key].values for name in rows)}
     heads = [_heading(column) for column in columns.values()]
-    lines = [_row(["", "runs", *heads]), _row(["---", "---", *["---"] * len(heads)])]
+    lines = [_row(["model", "runs", *heads]), _row(["---", "---", *["---"] * len(heads)])]
     for name, overlay in sweep.overlays.items():
         own = [(run, record) for run, record in results if run.overlay == name]
         done = sum(record.state == "finished" for _, record in own)

@@ -23,7 +23,7 @@ def newest_checkpoint(fit_folder: Path) -> Path | None:
     """
     for attempt in reversed(attempts(fit_folder)):
         lasts = [path for path in attempt.rglob(_LAST) if path.is_file()]
-        found = lasts or list(attempt.rglob("*.ckpt"))
+        found = lasts or [path for path in attempt.rglob("*.ckpt") if path.is_file()]
         if found:
             return max(found, key=lambda path: path.stat().st_mtime_ns).resolve()
     return None

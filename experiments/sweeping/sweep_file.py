@@ -53,10 +53,12 @@ class Sheet:
     Attributes:
         title: stands above the pictures.
         overlays: columns, in this order.
+        show: rows of each portrait: the ``drawing``, and the ``change`` to the drawing of a slightly moved target.
     """
 
     title: str
     overlays: list[str]
+    show: list[Literal["drawing", "change"]] = field(default_factory=lambda: ["drawing"])
 
 
 @dataclass(frozen=True)
@@ -180,26 +182,35 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def _check(sweep: SweepFile, path: Path) -> None:
-    def refuse(found: str, remedy: str) -> ConfigError:
-        return ConfigError(found, remedy, path)
-
-    for what, names in (("overlay", sweep.overlays), ("sheet", sweep.sheets)):
-        if wrong := [name for name in names if not _NAME.fullmatch(name)]:
-            raise refuse(f"the {what} {wrong[0]!r} cannot name a file", "use letters, digits, - and _")
-    if not sweep.configs or not sweep.overlays or not sweep.columns or not sweep.seeds:
-        raise refuse("configs, overlays, columns or seeds are empty", "give at least one of each")
-    if len(set(sweep.seeds)) < len(sweep.seeds) or min(sweep.seeds) < 0:
-        raise refuse(f"the seeds are {sweep.seeds}", "give each once, 0 or above")
-    if sweep.baseline not in sweep.overlays:
-        raise refuse(
-            f"there is no overlay {sweep.baseline!r} to compare with", f"name one of {', '.join(sweep.overlays)}"
-        )
+    launcher, known = sweep.launcher, ", ".join(sweep.overlays)
+    smallest = min(launcher.processes, launcher.devices or 1, launcher.threads or 1)
+    wrong = [name for name in (*sweep.overlays, *sweep.sheets) if not _NAME.fullmatch(name)]
+    checks = [
+        (wrong, f"{', '.join(wrong)} cannot name a file", "use letters, digits, - and _"),
+        (
+            not (sweep.configs and sweep.overlays and sweep.columns and sweep.seeds),
+            "configs, overlays, columns or seeds are empty",
+            "give at least one of each",
+        ),
+        (
+            len(set(sweep.seeds)) < len(sweep.seeds) or min(sweep.seeds, default=0) < 0,
+            f"the seeds are {sweep.seeds}",
+            "give each once, 0 or above",
+        ),
+        (sweep.baseline not in sweep.overlays, f"the baseline is {sweep.baseline!r}", f"name one of {known}"),
+        (
+            smallest < 1 or sweep.portraits < 0,
+            "processes, devices, threads or portraits are out of range",
+            "give 1 or more",
+        ),
+    ]
     for name, sheet in sweep.sheets.items():
-        if unknown := [one for one in sheet.overlays if one not in sweep.overlays]:
-            raise refuse(f"sheet {name} shows {unknown[0]!r}", f"name overlays: {', '.join(sweep.overlays)}")
-    launcher = sweep.launcher
-    if min(launcher.processes, launcher.devices or 1, launcher.threads or 1) < 1 or sweep.portraits < 0:
-        raise refuse("processes, devices, threads or portraits are out of range", "give 1 or more")
+        unknown = [one for one in sheet.overlays if one not in sweep.overlays]
+        checks.append((unknown, f"sheet {name} shows {', '.join(unknown)}", f"name overlays: {known}"))
+        checks.append((not sheet.overlays or not sheet.show, f"sheet {name} shows nothing", f"name overlays: {known}"))
+    for is_wrong, found, remedy in checks:
+        if is_wrong:
+            raise ConfigError(found, remedy, path)
 
 
 def _file(base: Path, name: str, sweep: str | Path) -> str:
