@@ -32,7 +32,7 @@ def require_evaluation(clips: list[str]) -> None:
     if "clips" not in SUBCOMMANDS:
         raise ConfigError("the sweep names clips, and there is no inkspeak evaluate clips", "leave evaluate out")
     for clip in clips:
-        if not Path(clip).expanduser().exists():
+        if not any(sign in clip for sign in "*?[") and not Path(clip).expanduser().exists():
             raise ConfigError("there is no such clip", "correct evaluate.clips", clip)
 
 
@@ -47,8 +47,8 @@ def evaluation_steps(run: Run, checkpoint: Path) -> list[list[str]]:
         return []
     weights = run.folder / _WEIGHTS
     export = ["weights", "export", str(checkpoint), str(weights), "--source", f"run {run.name} of a sweep"]
-    words = ["evaluate", "clips", *run.clips, "--methods", METHOD, "--weights", str(weights)]
-    words += ["--out", str(run.folder / _FOLDER)]
+    words = ["evaluate", "clips", *run.clips, "--methods", METHOD, "--generator", str(weights)]
+    words += ["--output", str(run.folder / _FOLDER)]
     return [export, words + _as_options(dict(run.clip_options or {}))]
 
 

@@ -91,8 +91,9 @@ class Evaluation:
     """What ``inkspeak evaluate clips`` measures with the generator of each finished run; no clips: nothing.
 
     Attributes:
-        clips: films of talking people; paths relative to where the sweep is started.
-        options: further options of that command by name, such as ``size: 128``.
+        clips: films of talking people, folders or patterns of them; relative to where the sweep is started.
+        options: further options of that command by name, such as ``frames: 75`` and, where the generator warps by flow
+            map A, ``flow_weights``.
     """
 
     clips: list[str] = field(default_factory=list)

@@ -150,7 +150,7 @@ def test_clips_are_evaluated_with_the_exported_generator(tmp_path: Path, monkeyp
     def evaluate(words: list[str]) -> int:
         if words[0] == "evaluate":
             summary = {"average": {"ours": {"lmd": {"value": 1.5}, "fid": {"value": None}}}}
-            folder = Path(words[words.index("--out") + 1])
+            folder = Path(words[words.index("--output") + 1])
             folder.mkdir()
             (folder / "summary.json").write_text(json.dumps(summary))
             return 0
@@ -170,7 +170,7 @@ def test_clips_are_evaluated_with_the_exported_generator(tmp_path: Path, monkeyp
     assert record.figures == {"loss": 2.0, "clips/lmd": 1.5, "clips/fid": None}
     weights = str(run.folder / "generator.safetensors")
     assert said[2][:4] == ["weights", "export", str(run.folder / str(record.checkpoint)), weights]
-    assert said[3][:7] == ["evaluate", "clips", "a.mp4", "b.mp4", "--methods", "ours", "--weights"]
+    assert said[3][:7] == ["evaluate", "clips", "a.mp4", "b.mp4", "--methods", "ours", "--generator"]
     assert said[3][-3:] == ["--size", "128", "--no-cache"]
 
 

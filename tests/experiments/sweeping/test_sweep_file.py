@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
 import yaml
 from sweeps import read, tree, write_sweep
 
-from experiments.sweeping.sweep_file import read_sweep
+from experiments.sweeping.sweep_file import Evaluation, LauncherSettings, Sheet, SweepFile, read_sweep
 from lightning_modules.errors import ConfigError
 
 SWEEPS = Path(__file__).resolve().parents[3] / "experiments" / "sweeps"
@@ -77,6 +79,23 @@ def test_the_files_that_come_along_are_accepted(name: str) -> None:
     sweep = read_sweep(SWEEPS / f"{name}.yaml")
     assert sweep.baseline == "full"
     assert sweep.overlays["full"].files == []
+
+
+@pytest.mark.parametrize("name", ["ablations", "debug"])
+def test_the_defaults_in_the_comments_are_true(name: str) -> None:
+    text = (SWEEPS / f"{name}.yaml").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^ *(\w+): [^#]*#.*Default: ([\w/]+)$", text, flags=re.MULTILINE))
+    defaults = {
+        one.name: one.default if one.default is not MISSING else one.default_factory()
+        for owner in (SweepFile, LauncherSettings, Evaluation, Sheet)
+        for one in fields(owner)
+        if one.default is not MISSING or one.default_factory is not MISSING
+    }
+    assert len(told) >= 4
+    words = {"none": (None, [], "", {}), "nothing": ({}, None), "drawing": (["drawing"],)}
+    for key, said in told.items():
+        known = defaults[key]
+        assert known in words.get(said, (yaml.safe_load(said),)), f"{key}: {said}, {known}"
 
 
 def test_every_overlay_of_the_paper_is_a_row() -> None:
