@@ -27,6 +27,7 @@ class RayLauncher:
 
     def __init__(self, settings: LauncherSettings) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a busy machine takes more than Ray's minute
         # Without this, Ray would change the GPUs of a task that asks for none; the run's own setting decides.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         try:
@@ -73,7 +74,7 @@ class RayLauncher:
                 log_to_driver=False,
                 **here,
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except Exception as error:  # Ray has no type of its own for a start that takes too long
             found = f"Ray does not answer ({' '.join(str(error).split())[:200]})"
             raise BackendError(found, "check launcher.address and that ray start has been run") from error
 

@@ -59,7 +59,7 @@ class SlurmLauncher:
     def _submit(self, runs: Sequence[Run]) -> list[Any]:
         folder = runs[0].folder.parents[2] / _FOLDER
         try:
-            executor = self._submitit.AutoExecutor(folder=folder, cluster=self._settings.cluster)
+            executor = self._submitit.AutoExecutor(folder=folder, cluster=self._settings.cluster or "slurm")
             executor.update_parameters(**self._parameters)
         except RuntimeError as error:
             raise BackendError(

@@ -138,12 +138,14 @@ def test_without_submitit_the_remedy_is_named() -> None:
 
 @pytest.mark.skipif(not HAS_SUBMITIT, reason="submitit is not installed")
 def test_submitit_without_slurm_is_told(tmp_path: Path) -> None:
-    with pytest.raises((BackendError, ConfigError)):
-        list(make_launcher(LauncherSettings(kind="slurm", slurm={"no_such": 1})).launch(runs(tmp_path)))
     with pytest.raises(BackendError, match="srun"):
         list(make_launcher(LauncherSettings(kind="slurm")).launch(runs(tmp_path)))
+    wrong = make_launcher(LauncherSettings(kind="slurm", cluster="local", slurm={"no_such": 1}))
+    with pytest.raises(ConfigError, match=r"launcher\.slurm: .*no_such"):
+        list(wrong.launch(runs(tmp_path)))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # submitit leaves its logs open
 @pytest.mark.skipif(not HAS_SUBMITIT, reason="submitit is not installed")
 def test_the_job_of_the_array_carries_a_run_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In submitit's debug executor, which runs the pickled job in this process."""
