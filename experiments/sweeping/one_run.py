@@ -133,6 +133,7 @@ class _Steps:
         # One process: a sampler that divides among several may pad, and then some photos would count twice.
         words = ["validate", *run.arguments(seeded=False), f"--trainer.default_root_dir={root}"]
         words += [
+            "--trainer.limit_val_batches=1.0",  # all of it, also where training leaves validation out
             "--trainer.devices=1",
             "--trainer.strategy=auto",
             "--trainer.logger=false",
@@ -148,6 +149,10 @@ class _Steps:
             if self._command(step) and step[0] != "evaluate":
                 return self._failed(record)
         figures = finite_or_none(last_values(root)) | evaluated_figures(run)
+        if not figures:
+            return replace(
+                record, state="failed", failed=("validation logged nothing: the data keep no samples for it",)
+            )
         return replace(record, state="finished", figures=figures)
 
     def _command(self, words: list[str]) -> int:

@@ -75,7 +75,7 @@ def test_the_files_that_were_promised_are_there() -> None:
     promised |= {f"configs/landmark_regression/{name}.yaml" for name in ("default", "starter", "debug")}
     promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
-    promised |= {f"sweeps/{name}.yaml" for name in ("ablations", "debug")}
+    promised |= {f"sweeps/{name}.yaml" for name in ("ablations", "small", "debug")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")
     others = ("single_scale_warp", "flow_a_only", "flow_b_only")
     promised |= {f"ablations/{name}.yaml" for name in (*(f"no_{loss}" for loss in losses), *others)}

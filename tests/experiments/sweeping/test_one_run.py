@@ -33,6 +33,7 @@ def test_a_run_is_trained_measured_and_not_done_again(tmp_path: Path, monkeypatc
     assert "--seed_everything=1" not in validate  # all runs are measured on the same targets
     assert value(validate, "ckpt_path") == str(run.folder / record.checkpoint)
     assert value(validate, "trainer.devices") == "1"
+    assert value(validate, "trainer.limit_val_batches") == "1.0"  # also where training does without
     assert value(validate, "trainer.callbacks.portraits") == "2"
     assert read_record(run.folder) == record
     assert carry_out(run) == record
@@ -117,6 +118,15 @@ def test_training_that_leaves_no_checkpoint_has_failed(tmp_path: Path, monkeypat
     record = carry_out(runs(tmp_path)[0])
     assert record.state == "failed"
     assert "PeriodicCheckpoint" in record.failed[0]
+
+
+def test_a_measurement_without_figures_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_processes(monkeypatch)
+    pretended = one_run.run_logged
+    monkeypatch.setattr(one_run, "run_logged", lambda words, log, **_: words[0] == "fit" and pretended(words, log))
+    record = carry_out(runs(tmp_path)[0])
+    assert (record.state, record.attempts) == ("failed", 1)
+    assert "validation logged nothing" in record.failed[0]
 
 
 def test_a_run_in_other_hands_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,14 +74,14 @@ def test_a_file_that_is_none(text: str | None, said: str, tmp_path: Path) -> Non
         read_sweep(path)
 
 
-@pytest.mark.parametrize("name", ["ablations", "debug"])
+@pytest.mark.parametrize("name", ["ablations", "small", "debug"])
 def test_the_files_that_come_along_are_accepted(name: str) -> None:
     sweep = read_sweep(SWEEPS / f"{name}.yaml")
     assert sweep.baseline == "full"
     assert sweep.overlays["full"].files == []
 
 
-@pytest.mark.parametrize("name", ["ablations", "debug"])
+@pytest.mark.parametrize("name", ["ablations", "small", "debug"])
 def test_the_defaults_in_the_comments_are_true(name: str) -> None:
     text = (SWEEPS / f"{name}.yaml").read_text(encoding="utf-8")
     told = dict(re.findall(r"^ *(\w+): [^#]*#.*Default: ([\w/]+)$", text, flags=re.MULTILINE))
@@ -98,8 +98,9 @@ def test_the_defaults_in_the_comments_are_true(name: str) -> None:
         assert known in words.get(said, (yaml.safe_load(said),)), f"{key}: {said}, {known}"
 
 
-def test_every_overlay_of_the_paper_is_a_row() -> None:
-    sweep = read_sweep(SWEEPS / "ablations.yaml")
+@pytest.mark.parametrize("name", ["ablations", "small"])
+def test_every_overlay_of_the_paper_is_a_row(name: str) -> None:
+    sweep = read_sweep(SWEEPS / f"{name}.yaml")
     used = [Path(file).stem for overlay in sweep.overlays.values() for file in overlay.files]
     assert sorted(used) == sorted(path.stem for path in SWEEPS.parent.glob("ablations/*.yaml"))
     losses = ["no_content", "no_geometry", "no_identity", "no_coherence_warp", "no_coherence"]
