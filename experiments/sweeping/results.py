@@ -39,8 +39,3 @@ def write_results(sweep: SweepFile, runs: Sequence[Run], out: Path) -> str:
             aside.write_text(content, encoding="utf-8")
     write_sheets(sweep, results, out)
     return text
-
-
-def time_spent(runs: Sequence[Run]) -> float:
-    """Seconds that the runs took, all attempts together."""
-    return sum(checked_record(run).seconds for run in runs)
