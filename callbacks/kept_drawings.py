@@ -83,4 +83,5 @@ class KeptDrawings(Callback):
 
 def _pixels(image: torch.Tensor) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """(C, S, S) in [-1, 1] to (S, S, 3) bytes."""
-    return as_rgb_bytes(image[None].float())[0].permute(1, 2, 0).cpu().numpy()
+    picture: np.ndarray[Any, np.dtype[np.uint8]] = as_rgb_bytes(image[None].float())[0].permute(1, 2, 0).cpu().numpy()
+    return picture
