@@ -91,8 +91,8 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _notes(sweep: SweepFile, results: Results, columns: Mapping[str, Column]) -> list[str]:
-    seeds = len(sweep.seeds)
-    spread = f"Mean ± standard deviation over {seeds} seeds" if seeds > 1 else "One seed: no spread is known"
+    seeds = len({run.seed for run, record in results if record.state == "finished"})
+    spread = f"Mean ± standard deviation over {seeds} seeds" if seeds > 1 else "One seed finished: no spread is known"
     title = sweep.overlays[sweep.baseline].title
     notes = [f"{spread}; in brackets the difference from “{title}”, run by run of the same seed."]
     if seeds > 2:

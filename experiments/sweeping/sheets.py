@@ -75,7 +75,7 @@ def sheet_picture(
             cells += [captioned(_picture(first / f"{number}_{name}.png", side), text) for name, text in _LEAD.items()]
             for one, title in titles.items():
                 path = folders[one] / f"{number}_{kind}.png" if one in folders else None
-                text = title if kind == "drawing" else f"{title}: {kind}"
+                text = title if kind == "drawing" else kind
                 cells.append(captioned(_picture(path, side), text if one in folders else f"{title}: no run"))
     return grid(cells, len(_LEAD) + len(titles))
 

@@ -71,7 +71,9 @@ def test_chosen_runs_alone_are_made_and_the_table_shows_what_is_there(sweep, out
     said = pretend_processes(monkeypatch)
     assert main([*sweep, "--overlay", "less", "--seed", "0"]) == 0
     assert [words[0] for words in said] == ["fit", "validate"]
-    assert "| full model | 0 of 2 | – |" in capsys.readouterr().out
+    said_of_one = capsys.readouterr().out
+    assert "| full model | 0 of 2 | – |" in said_of_one
+    assert "One seed finished: no spread is known" in said_of_one
     assert main([*sweep, "--table"]) == 0
     assert len(said) == 2
     assert main([*sweep, "--overlay", "more"]) == 2
