@@ -82,7 +82,7 @@ def sweep(  # noqa: PLR0913 - every choice of the user is an argument
     Example:
         inkspeak sweep experiments/sweeps/ablations.yaml --set data.init_args.photos=prepared/photos
         inkspeak sweep experiments/sweeps/ablations.yaml --launcher slurm --processes 16
-        inkspeak sweep experiments/sweeps/debug.yaml --overlay full no_content --seed 0 --out /tmp/sweep
+        inkspeak sweep experiments/sweeps/debug.yaml --overlay full no_content --seed 0 --out out/sweep
         inkspeak sweep experiments/sweeps/ablations.yaml --wandb my-team/drawings
     """
     read = _as_asked(read_sweep(file), set, launcher, processes)
