@@ -41,6 +41,7 @@ COMMANDS: tuple[CommandEntry, ...] = (
     CommandEntry("dashboard", "experiments.commands.dashboard", "the dashboard: show it, make it in W&B", LOOK_AFTER),
     CommandEntry("study", "experiments.commands.study", "ask people which drawings they prefer", LOOK_AFTER),
     CommandEntry("fit", "experiments.training_cli", "train a model", TRAIN),
+    CommandEntry("sweep", "experiments.commands.sweep", "train overlays x seeds, ending in the ablation table", TRAIN),
     CommandEntry("validate", "experiments.training_cli", "run a model's validation", TRAIN),
     CommandEntry("test", "experiments.training_cli", "run a model's test", TRAIN),
     CommandEntry("predict", "experiments.training_cli", "run a model's prediction", TRAIN),

@@ -132,7 +132,7 @@ def _add_argument(target: Any, parameter: inspect.Parameter, hint: Any, text: st
         extra |= {"nargs": "?", "const": option.bare}
     if get_origin(hint) is list:
         hint = get_args(hint)[0]
-        extra["nargs"] = "+"
+        extra |= {"nargs": "+", "action": "extend"}  # given again it adds, and does not silently take the place
     if get_origin(hint) is not Literal:
         extra["metavar"] = option.metavar or _metavar(hint)
     target.add_argument(*names, type=hint, **extra)

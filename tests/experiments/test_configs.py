@@ -25,7 +25,8 @@ LANDMARK_REGRESSION = EXPERIMENTS / "configs" / "landmark_regression"
 TRAINERS = EXPERIMENTS / "configs" / "trainer"
 STYLES = EXPERIMENTS / "styles"
 ABLATIONS = sorted((EXPERIMENTS / "ablations").glob("*.yaml"))
-FILES = sorted({*EXPERIMENTS.glob("configs/*/*.yaml"), *STYLES.glob("*.yaml"), *ABLATIONS})
+SWEEPS = sorted((EXPERIMENTS / "sweeps").glob("*.yaml"))
+FILES = sorted({*EXPERIMENTS.glob("configs/*/*.yaml"), *STYLES.glob("*.yaml"), *ABLATIONS, *SWEEPS})
 DEBUG = PORTRAIT_GAN / "debug.yaml"
 ONE_BATCH = ["--trainer.limit_train_batches=1", "--trainer.limit_val_batches=0"]
 
@@ -74,6 +75,7 @@ def test_the_files_that_were_promised_are_there() -> None:
     promised |= {f"configs/landmark_regression/{name}.yaml" for name in ("default", "starter", "debug")}
     promised |= {f"configs/trainer/{name}.yaml" for name in ("cpu", "gpu", "ddp", "slurm", "wandb", "wandb_numbers")}
     promised |= {f"styles/{name}.yaml" for name in ("drawing", "cartoon")}
+    promised |= {f"sweeps/{name}.yaml" for name in ("ablations", "small", "debug")}
     losses = ("content", "geometry", "identity", "coherence_warp", "coherence", "foreground")
     others = ("single_scale_warp", "flow_a_only", "flow_b_only")
     promised |= {f"ablations/{name}.yaml" for name in (*(f"no_{loss}" for loss in losses), *others)}
