@@ -45,7 +45,8 @@ def motion_magnitude(flow: FrameFlow) -> Tensor:
     Returns:
         (T - 1,) float64, pixels, 0 for a still picture; NaN where the flow is not known. Neither direction is better.
     """
-    return torch.linalg.vector_norm(flow.backward.double(), dim=-1).mean((1, 2))
+    way: Tensor = torch.linalg.vector_norm(flow.backward.double(), dim=-1)
+    return way.mean((1, 2))
 
 
 class MotionCompensatedSSIM(SummedMetric):

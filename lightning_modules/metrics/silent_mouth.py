@@ -99,7 +99,8 @@ def mouth_openings(landmarks: Tensor) -> Tensor:
     """Mean distance of the three inner lip pairs: (..., 68, 2 | 3) to (...) float64, percent of the eye distance."""
     points = landmarks[..., :2].double()
     upper, lower = (points[..., [pair[side] for pair in INNER_LIP_PAIRS], :] for side in (0, 1))
-    return 100 * torch.linalg.vector_norm(lower - upper, dim=-1).mean(-1) / outer_eye_distance(points)
+    opening: Tensor = torch.linalg.vector_norm(lower - upper, dim=-1).mean(-1)
+    return 100 * opening / outer_eye_distance(points)
 
 
 def silent_mouth(landmarks: Tensor, silent: Tensor) -> tuple[Tensor, Tensor]:
