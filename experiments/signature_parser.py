@@ -104,6 +104,21 @@ def command_parser(command: Command, name: str, options: Mapping[str, Option] | 
     return parser
 
 
+class _Given(list[Any]):
+    """Values of an option from the command line, told from its default by their type."""
+
+
+class _Adding(argparse.Action):
+    """A list: given, it stands in place of the default; given again, it adds to what was given before."""
+
+    def __call__(
+        self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        """Keep the values."""
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, _Given([*(before if isinstance(before, _Given) else []), *values]))
+
+
 def _add_argument(target: Any, parameter: inspect.Parameter, hint: Any, text: str, option: Option) -> None:
     """Add one parameter of the function to a parser or to one of its groups."""
     if parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD:
@@ -132,7 +147,7 @@ def _add_argument(target: Any, parameter: inspect.Parameter, hint: Any, text: st
         extra |= {"nargs": "?", "const": option.bare}
     if get_origin(hint) is list:
         hint = get_args(hint)[0]
-        extra |= {"nargs": "+", "action": "extend"}  # given again it adds, and does not silently take the place
+        extra |= {"nargs": "+", "action": _Adding}
     if get_origin(hint) is not Literal:
         extra["metavar"] = option.metavar or _metavar(hint)
     target.add_argument(*names, type=hint, **extra)

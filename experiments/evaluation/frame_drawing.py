@@ -59,7 +59,8 @@ class FrameDrawer:
             fine = (torch.from_numpy(landmarks).float() + 0.5) * self.detail - 0.5
             points = fine[None].to(self.device)
         drawing = draw_within(colour, valid, self.drawer, points, matte.to(self.device))
-        return image_array(functional.avg_pool2d(drawing, self.detail))[0]
+        made: Pixels = image_array(functional.avg_pool2d(drawing, self.detail))[0]
+        return made
 
     def draw_clip(self, filmed: FilmedClip) -> Iterator[Pixels]:
         """Draw every frame of a clip, (S, S, C) each."""

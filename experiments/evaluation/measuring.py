@@ -124,7 +124,7 @@ class Measurer:
         """Features (K, D) of evenly spaced frames of (T, H, W, C)."""
         chosen = evenly_spaced(len(frames), self.settings.distance_frames)
         pictures = as_rgb_bytes(as_tensor(frames[list(chosen)]))
-        found = [self.network(batch.contiguous()) for batch in pictures.split(_BATCH)]
+        found = [self.network(batch.contiguous()) for batch in torch.split(pictures, _BATCH)]
         return np.asarray(torch.cat(found).float().cpu().numpy(), np.float32)
 
     def measure(

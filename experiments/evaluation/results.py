@@ -64,7 +64,8 @@ class ResultFolder:
             OutputError: it cannot be written.
         """
         stream = io.BytesIO()
-        np.savez(stream, **dict(result.arrays))
+        arrays: dict[str, Any] = dict(result.arrays)
+        np.savez(stream, **arrays)
         with atomic_path(self.folder / f"{method}.npz") as aside:
             aside.write_bytes(stream.getvalue())
         plain = {

@@ -200,7 +200,8 @@ def _remarks(
     remarks = [method.remark for method in ready if method.remark]
     remarks += [f"{name}: not run ({reason})" for name, reason in refused.items()]
     remarks.append(f"distances: features of {measurer.network.description}, against {against}")
-    floor = [one.figures["lmd"] for one in references.values() if one.figures.get("lmd") is not None]
+    known = [one.figures.get("lmd") for one in references.values()]
+    floor = [value for value in known if value is not None]
     if floor:
         remarks.append(
             f"LMD of the film itself, drawn frame by frame: {np.mean(floor):.2f} px; no method can be told to be better"

@@ -103,6 +103,22 @@ def test_values_in_lists_of_defaults_are_not_shared():
     assert parse("soup")["sides"] == []
 
 
+def test_a_list_stands_in_place_of_its_default_and_adds_when_it_is_given_again():
+    def serve(*, sides: list[str] = ["bread"], debug: bool = False) -> int:  # noqa: B006
+        """Serve.
+
+        Args:
+            sides: what comes along
+        """
+        return 0
+
+    parser = command_parser(serve, name="inkspeak serve")
+    assert parser.parse_args([]).sides == ["bread"]
+    assert parser.parse_args(["--sides", "bread"]).sides == ["bread"]
+    assert parser.parse_args(["--sides", "peas", "rice", "--sides", "tea"]).sides == ["peas", "rice", "tea"]
+    assert parser.parse_args([]).sides == ["bread"]
+
+
 def test_help_shows_text_default_group_and_example():
     parser = command_parser(cook, "cook", OPTIONS)
     text = parser.format_help()
