@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_only_process_0_talks_to_wandb(two_ranks, tmp_path):
     two_ranks(Path(__file__).with_name("dashboard_on_a_rank.py"), str(tmp_path))
     first, second = (json.loads((tmp_path / f"rank_{rank}.json").read_text()) for rank in range(2))

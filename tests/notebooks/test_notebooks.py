@@ -20,6 +20,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 def run(tmp_path, monkeypatch):
     """From the name of a notebook to what its code cells printed, and their pictures."""
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+    monkeypatch.delenv("WANDB_SERVICE", raising=False)  # of an earlier test's W&B, which may be gone
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
     import nbformat
