@@ -100,6 +100,9 @@ def read_set(destination: Path) -> dict[str, Any]:
         known = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(known, dict):
             raise TypeError("no JSON object")  # noqa: TRY301 - one message for all that can be wrong with it
+    except FileNotFoundError as error:
+        remedy = "make one with inkspeak prepare, or name the folder of one"
+        raise PreparedSetError("no prepared set is there", remedy, destination) from error
     except (OSError, ValueError, TypeError) as error:
         raise PreparedSetError(f"cannot be read ({error})", "prepare into a new folder", path) from error
     if known.get("format") != FORMAT:

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from lightning_modules.errors import MetricError
 from lightning_modules.geometry.sampling import map_of, sample
+from lightning_modules.metrics.clip_mean import MeanOverClips
 from lightning_modules.metrics.drawing_pixels import UNIT_RANGE, ValueRange, as_grey
 from lightning_modules.metrics.frame_flow import FrameFlow, require_flow_of
-from lightning_modules.metrics.summed_metric import SummedMetric
 
 _INK = 0.5  # grey below it is drawn ink: halfway from black to paper
 _TRACE = 0.75  # grey below it is still a trace of a line, so that a line about half as dark as ink does not flicker
@@ -80,42 +80,14 @@ def line_flicker(frames: Tensor, flow: FrameFlow, value_range: ValueRange = UNIT
     return LineFlicker(appeared, vanished, after + before)
 
 
-class LineFlickerPercent(SummedMetric):
-    """Mean over clips of the share of each clip's still ink that flickers, percent.
-
-    Args:
-        value_range: (black, white) of floating point frames.
-        kwargs: see :class:`torchmetrics.Metric`.
-    """
+class LineFlickerPercent(MeanOverClips):
+    """Mean over clips of the share of each clip's still ink that flickers, percent; lower is steadier."""
 
     higher_is_better = False
-    total: Tensor
-    clips: Tensor
 
-    def __init__(self, value_range: ValueRange = UNIT_RANGE, **kwargs: bool) -> None:
-        super().__init__(**kwargs)
-        self.value_range = value_range
-        self.add_sum("total")
-        self.add_count("clips")
-
-    def update(self, frames: Tensor, flow: FrameFlow) -> None:
-        """Add a clip; see :func:`line_flicker`.
-
-        Raises:
-            MetricError: no ink stands still, the frames are blank for example; or a value is not finite.
-            ValueError: another shape or type.
-        """
-        self.total += clip_flicker(line_flicker(frames, flow, self.value_range))
-        self.clips += 1
-
-    def compute(self) -> Tensor:
-        """Mean over the clips of all ranks, a float64 scalar, percent; lower is steadier.
-
-        Raises:
-            MetricError: no clip.
-        """
-        self.require(self.clips, 1, "clips")
-        return self.total / self.clips
+    def of_clip(self, frames: Tensor, flow: FrameFlow) -> Tensor:
+        """See :func:`line_flicker`; there is none where no ink stands still, in blank frames for example."""
+        return clip_flicker(line_flicker(frames, flow, self.value_range))
 
 
 def clip_flicker(found: LineFlicker) -> Tensor:

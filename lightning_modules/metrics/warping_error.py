@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from lightning_modules.metrics.clip_mean import mean_of_known
+from lightning_modules.metrics.clip_mean import MeanOverClips, mean_of_known
 from lightning_modules.metrics.drawing_pixels import UNIT_RANGE, ValueRange, as_grey
 from lightning_modules.metrics.frame_flow import FrameFlow, require_flow_of
-from lightning_modules.metrics.summed_metric import SummedMetric
 
 
 def warping_error(frames: Tensor, flow: FrameFlow, value_range: ValueRange = UNIT_RANGE) -> Tensor:
@@ -38,39 +37,11 @@ def warping_error(frames: Tensor, flow: FrameFlow, value_range: ValueRange = UNI
     return (changed * shown).sum((1, 2)) / shown.sum((1, 2))
 
 
-class WarpingError(SummedMetric):
-    """Mean over clips of each clip's mean warping error.
-
-    Args:
-        value_range: (black, white) of floating point frames.
-        kwargs: see :class:`torchmetrics.Metric`.
-    """
+class WarpingError(MeanOverClips):
+    """Mean over clips of each clip's mean warping error, 0 to 1; lower is steadier."""
 
     higher_is_better = False
-    total: Tensor
-    clips: Tensor
 
-    def __init__(self, value_range: ValueRange = UNIT_RANGE, **kwargs: bool) -> None:
-        super().__init__(**kwargs)
-        self.value_range = value_range
-        self.add_sum("total")
-        self.add_count("clips")
-
-    def update(self, frames: Tensor, flow: FrameFlow) -> None:
-        """Add a clip; see :func:`warping_error`. Pairs whose flow is not known are left out.
-
-        Raises:
-            MetricError: no pair of the clip can be measured, or a value is not finite.
-            ValueError: another shape or type.
-        """
-        self.total += mean_of_known(warping_error(frames, flow, self.value_range), "pairs of frames")
-        self.clips += 1
-
-    def compute(self) -> Tensor:
-        """Mean over the clips of all ranks, a float64 scalar from 0 to 1; lower is steadier.
-
-        Raises:
-            MetricError: no clip.
-        """
-        self.require(self.clips, 1, "clips")
-        return self.total / self.clips
+    def of_clip(self, frames: Tensor, flow: FrameFlow) -> Tensor:
+        """See :func:`warping_error`. Pairs whose flow is not known are left out."""
+        return mean_of_known(warping_error(frames, flow, self.value_range), "pairs of frames")

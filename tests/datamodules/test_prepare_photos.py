@@ -10,7 +10,7 @@ from PIL import Image
 from datamodules.datasets.photos import decoded_photo
 from datamodules.prepare.manifest import read_manifest, verify_manifest
 from datamodules.prepare.photos import DEFAULT_LOOK, SMALLEST_FRAME, PhotoSettings
-from datamodules.prepare.prepared_set import exclusive
+from datamodules.prepare.prepared_set import exclusive, read_set
 from datamodules.prepare.record import read_record
 from datamodules.prepare.record_folder import record_folders
 from datamodules.prepare.sources import record_id
@@ -268,6 +268,13 @@ def test_another_or_a_damaged_set_is_a_typed_error(prepare, tmp_path, text, word
     (tmp_path / "set" / "set.json").write_text(text, encoding="utf-8")
     with pytest.raises(PreparedSetError, match=words):
         prepare()
+
+
+@pytest.mark.parametrize("folder", ["missing", "other"])
+def test_where_no_set_is_the_error_says_how_to_make_one(tmp_path, folder):
+    (tmp_path / "other").mkdir()
+    with pytest.raises(PreparedSetError, match=rf"{folder}: no prepared set is there; make one with inkspeak prepare"):
+        read_set(tmp_path / folder)
 
 
 def test_two_preparations_do_not_share_a_folder(prepare, tmp_path):
