@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,18 +23,6 @@ PIECE: Final = 32
 
 FlowOfPiece = Callable[[slice], FrameFlow]
 """From frames to the flow between them."""
-
-
-class SharedFlow(FrameFlow):
-    """A flow that works out only once what two of the measures ask for."""
-
-    @cached_property
-    def _visible(self) -> Tensor:
-        return super().visible()
-
-    def visible(self) -> Tensor:
-        """See :class:`~lightning_modules.metrics.frame_flow.FrameFlow`."""
-        return self._visible
 
 
 def as_tensor(frames: Pixels) -> Tensor:
@@ -69,8 +56,7 @@ def motion_figures(frames: Pixels, flow: FlowOfPiece) -> dict[str, float]:
     flickering = ink = 0
     for start in range(0, len(frames) - 1, PIECE - 1):
         piece = slice(start, start + PIECE)
-        shown, given = as_tensor(frames[piece]), flow(piece)
-        moved = SharedFlow(given.forward, given.backward)
+        shown, moved = as_tensor(frames[piece]), flow(piece)
         flicker = line_flicker(shown, moved)
         flickering += int((flicker.appeared + flicker.vanished).sum())
         ink += int(flicker.ink.sum())

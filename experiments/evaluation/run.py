@@ -139,9 +139,10 @@ def _set_up(
             ready.append(make_method(asked, settings))
         except InkspeakError as error:
             errors[asked.name] = error
-            progress.note(f"{asked.name}: left out, {error}")
     if not ready:
         raise next(iter(errors.values()))
+    for name, error in errors.items():
+        progress.note(f"{name}: left out, {error}")
     return ready, {name: str(error) for name, error in errors.items()}
 
 
