@@ -141,8 +141,8 @@ def _set_up(
             errors[asked.name] = error
     if not ready:
         raise next(iter(errors.values()))
-    for name, error in errors.items():
-        progress.note(f"{name}: left out, {error}")
+    for name, reason in errors.items():
+        progress.note(f"{name}: left out, {reason}")
     return ready, {name: str(error) for name, error in errors.items()}
 
 
