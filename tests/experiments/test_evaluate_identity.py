@@ -120,7 +120,7 @@ def test_the_sheet_begins_with_the_worst():
         (["SET", "--most", "0"], "0 people"),
         (["SET", "--hold-out", "0"], "nobody is held out"),
         (["SET", "--hold-out", "0.1", "0.2"], "2 shares for 1 sets"),
-        (["/no/such/set"], "cannot be read"),
+        (["/no/such/set"], "no prepared set is there"),
     ],
 )
 def test_what_cannot_be_measured_is_told_in_one_line(more, told, prepared, tmp_path, capsys):
