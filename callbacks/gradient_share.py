@@ -72,7 +72,7 @@ class GradientShare(Callback):
                 drawn: DrawnPair = module.draw(part)
             with torch.enable_grad():
                 frames = drawn.frames.detach().requires_grad_()
-                asked = DrawnPair(part, frames, drawn.warps)
+                asked = DrawnPair(part, frames, drawn.warps, guide=drawn.guide)
                 weights: Mapping[str, float] = module.objective.weights
                 terms: Mapping[str, Term] = module.terms(asked)
                 norms = {

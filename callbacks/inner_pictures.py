@@ -120,7 +120,7 @@ def inner_cells(module: Any, batch: PortraitBatch) -> list[NDArray[np.uint8]]:
     count, size = len(batch), batch.size
     with torch.no_grad():
         inputs, _, blending = module.derive(batch)
-        alone = module.generator(*inputs).float()
+        alone = module.generator(*inputs.arguments).float()
         blended = alone if blending is None else blend(alone, blending)
     flow_b = flow_of(pixel_map(inputs.grid_b[:count], size)).cpu().numpy()
     flow_a = inputs.flow_a[:count].movedim(1, -1).float().cpu().numpy()

@@ -46,14 +46,16 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
         workers: processes that make samples, for each rank.
         validation_photos: photos kept out of training, chosen by the hash of their names; 0 for no validation.
         targets: how target landmarks are made.
-        motion: landmark tracks (``.npz``), for ``targets.change="motion"``.
+        static_share: share of samples, 0 to 1, whose real drawing is the static drawing of a training photo.
+        motion: landmark tracks (``.npz``), or folders of them, for ``targets.change="motion"`` and
+            ``targets.talking_share``.
         pin_memory: hand out batches in page-locked memory; None where there is a GPU.
 
     Raises:
         ConfigError: a number is out of its range.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each argument is one choice about the data
         self,
         *,
         image_size: int = 256,
@@ -64,6 +66,7 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
         workers: int = 2,
         validation_photos: int = 8,
         targets: TargetSettings = DEFAULT_TARGETS,
+        static_share: float = 0.0,
         motion: Sequence[str | Path] = (),
         pin_memory: bool | None = None,
     ) -> None:
@@ -80,6 +83,9 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
             raise ConfigError(f"drawing_channels is {drawing_channels}", "give 1 or, for colour styles, 3")
         if validation_photos < 0:
             raise ConfigError(f"validation_photos is {validation_photos}", "give 0 or more")
+        if not 0.0 <= static_share <= 1.0:
+            raise ConfigError(f"static_share is {static_share}", "give a share from 0 to 1")
+        self.static_share = static_share
         self.image_size = image_size
         self.drawing_channels = drawing_channels
         self.validation_photos = validation_photos
@@ -114,6 +120,7 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
             image_size=self.image_size,
             targets=self.targets,
             tracks=self._tracks(),
+            static_share=self.static_share,
             seed=self.seed,
             chosen=sorted(rest if training else kept),
             augment=training,
@@ -133,7 +140,10 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
         return stack_samples(samples)
 
     def _tracks(self) -> list[npt.NDArray[np.float32]]:
-        return [load_track(path).landmarks for path in self._motion] if self.targets.change == "motion" else []
+        if not self.targets.needs_tracks:
+            return []
+        files = [file for path in self._motion for file in (sorted(path.glob("*.npz")) if path.is_dir() else [path])]
+        return [load_track(file).landmarks for file in files]
 
 
 def _hash(name: str) -> str:

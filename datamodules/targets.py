@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lightning_modules.errors import ConfigError
-from lightning_modules.geometry.landmark_groups import LIPS
+from lightning_modules.geometry.landmark_groups import INNER_LIP_PAIRS, LIPS
 
 Points = npt.NDArray[np.float32]
 Change = Literal["published", "symmetric", "motion"]
@@ -30,6 +30,9 @@ class TargetSettings:
 
     Attributes:
         own_share: share of samples whose target is the photo's own face; published 0.1, the rest are drawings' faces.
+        talking_share: share of samples whose targets are the photo's own face as a landmark track moves it, l_t1 and
+            l_t2 two neighbouring frames: what the generator is used for. Published 0; own and talking share together
+            are at most 1.
         aligned: lay the drawing's landmarks onto the photo's face by the best rotation, scale and shift; published
             false, so that the generator also learns to move the face within the frame.
         change: from l_t1 to l_t2: ``"published"`` adds U[0, m) to each coordinate (one shared draw for both
@@ -42,13 +45,22 @@ class TargetSettings:
     """
 
     own_share: float = 0.1
+    talking_share: float = 0.0
     aligned: bool = True
     change: Change = "symmetric"
     most_change: float = 3.0
 
+    @property
+    def needs_tracks(self) -> bool:
+        """Whether landmark tracks are asked for."""
+        return self.change == "motion" or self.talking_share > 0.0
+
     def __post_init__(self) -> None:
         if not 0.0 <= self.own_share <= 1.0:
             raise ConfigError(f"own_share is {self.own_share}", "give a share from 0 to 1")
+        if not 0.0 <= self.talking_share <= 1.0 - self.own_share:
+            found = f"talking_share is {self.talking_share}, beside an own_share of {self.own_share}"
+            raise ConfigError(found, "give a share from 0 up, so that both add up to 1 at most")
         if self.change not in get_args(Change):
             raise ConfigError(f"unknown change {self.change!r}", f"choose one of {', '.join(get_args(Change))}")
         if not 0.0 <= self.most_change <= 64.0:
@@ -129,13 +141,52 @@ def motion(generator: np.random.Generator, tracks: Sequence[Points], face: Point
         tracks: each (T, 68, 2|3), T at least 2; every pair of neighbours is as likely.
         face: (68, 2) that is to move.
     """
-    pairs = np.array([len(track) - 1 for track in tracks])
-    chosen = int(generator.integers(pairs.sum()))
-    number = int(np.searchsorted(np.cumsum(pairs), chosen, side="right"))
-    frame = chosen - int(pairs[:number].sum())
+    number, frame = _random_pair(generator, tracks)
     before, after = tracks[number][frame, :, :2], tracks[number][frame + 1, :, :2]
     linear = similarity_between(before, face).linear
     return np.asarray((after - before).astype(np.float64) @ linear.T, dtype=np.float32)
+
+
+def talking(
+    generator: np.random.Generator, tracks: Sequence[Points], rests: Sequence[Points], face: Points
+) -> tuple[Points, Points]:
+    """A face as it talks: l_t1 and l_t2, (68, 2) each, of two neighbouring frames of a random track.
+
+    Args:
+        generator: of the sample.
+        tracks: each (T, 68, 2|3), T at least 2; every pair of neighbours is as likely.
+        rests: the face at rest of each track, :func:`face_at_rest`.
+        face: (68, 2) at rest; moves as the track's face does, in its own size and posture.
+    """
+    number, frame = _random_pair(generator, tracks)
+    rest = rests[number]
+    linear = similarity_between(rest, face).linear
+    first, second = (
+        face + np.asarray((tracks[number][k, :, :2] - rest).astype(np.float64) @ linear.T, dtype=np.float32)
+        for k in (frame, frame + 1)
+    )
+    return first, second
+
+
+def face_at_rest(track: Points) -> Points:
+    """The face of a track when it is silent, (68, 2): the median over the quarter of frames whose lips are closest.
+
+    Args:
+        track: (T, 68, 2|3).
+    """
+    points = track[..., :2]
+    upper, lower = (np.array(pair) for pair in zip(*INNER_LIP_PAIRS, strict=True))
+    gaps = np.linalg.norm(points[:, lower] - points[:, upper], axis=-1).mean(1)
+    quiet = np.argsort(gaps, kind="stable")[: max(1, len(track) // 4)]
+    return np.asarray(np.median(points[quiet], axis=0), dtype=np.float32)
+
+
+def _random_pair(generator: np.random.Generator, tracks: Sequence[Points]) -> tuple[int, int]:
+    """Number of a track and of the first of two neighbouring frames; every pair is as likely."""
+    pairs = np.array([len(track) - 1 for track in tracks])
+    chosen = int(generator.integers(pairs.sum()))
+    number = int(np.searchsorted(np.cumsum(pairs), chosen, side="right"))
+    return number, chosen - int(pairs[:number].sum())
 
 
 def changed(

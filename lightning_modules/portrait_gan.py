@@ -117,7 +117,8 @@ class PortraitGAN(LightningModule):
         self.flow_regression = unregistered(flow_regression)
         self.generator_optimizer = generator_optimizer or AdamSettings()
         self.discriminator_optimizer = discriminator_optimizer or AdamSettings()
-        self.inputs = PortraitInputs(recipe, separate_foreground=separate_foreground)
+        guided = bool(getattr(generator, "guided", False))
+        self.inputs = PortraitInputs(recipe, separate_foreground=separate_foreground, guided=guided)
         self.symmetric_coherence = symmetric_coherence
         self.adversarial_kind: AdversarialKind = adversarial_kind
         self.micro_batches = micro_batches
@@ -143,8 +144,10 @@ class PortraitGAN(LightningModule):
             share: part of the whole batch that they are.
         """
         inputs, warps, blending = self.derive(batch)
-        drawing = self.generator(*inputs).float()
-        return DrawnPair(batch, drawing if blending is None else blend(drawing, blending), warps, share)
+        drawing, guide = self.generator(*inputs.arguments).float(), inputs.guide
+        if blending is not None:
+            drawing, guide = blend(drawing, blending), None if guide is None else blend(guide, blending)
+        return DrawnPair(batch, drawing, warps, share, None if guide is None else guide[: len(batch)])
 
     def forward(self, batch: PortraitBatch) -> Tensor:
         """Both drawings of every sample: (B, 2, C, S, S) in [-1, 1], blended by Eq. 1."""

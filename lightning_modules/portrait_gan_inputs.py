@@ -16,11 +16,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from lightning_modules.batches import PortraitBatch
+from lightning_modules.drawing.moved_drawing import MovedDrawing, moved_drawing
 from lightning_modules.geometry.flow_map import interpolated_flow_map
 from lightning_modules.geometry.rasters import landmark_discs
 from lightning_modules.geometry.sampling import flow_of, normalize_map, sample
 from lightning_modules.geometry.spline import SplineBasis
 from lightning_modules.losses.face_window import face_square, landmark_window
+from lightning_modules.pipeline.compose import drawing_mask
 
 FlowRegression = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Flow map A: source and target landmarks (B, 68, 2), pixels of a 256 x 256 picture, to backward flow (B, 2, 256, 256)
@@ -35,7 +37,8 @@ class InputRecipe:
 
     Args:
         mask_warp: flow that carries the foreground mask: ``"interpolated"`` (flow map B, as when rendering and as the
-            paper says) or ``"spline"`` (the published training).
+            paper says), ``"spline"`` (the published training) or ``"articulated"`` (the map that carries the guide of
+            a guided generator, so that mask and lines move together).
         soft_matte: keep the matte soft; False cuts it at 0.5 (published).
         background: ``"paper"`` erases the person from the static drawing before Eq. 1, so that where the head moved
             away there is white paper; ``"static_drawing"`` keeps the whole drawing (published: leaves a second face).
@@ -43,14 +46,18 @@ class InputRecipe:
         face_window: where detector and identity features look: the square that the ``"landmarks"`` ask for, or the
             fixed one of the ``"frame"`` (published).
         disc_radius: radius of the discs in landmark images, pixels at 256 x 256; scaled with the picture.
+        drawing_mask: blend with the steep mask that holds the whole silhouette line
+            (:func:`~lightning_modules.pipeline.compose.drawing_mask`) in place of the photo's matte, whose soft edge
+            fades that line to gray. The photo is painted white by the matte all the same.
     """
 
-    mask_warp: Literal["interpolated", "spline"] = "interpolated"
+    mask_warp: Literal["interpolated", "spline", "articulated"] = "interpolated"
     soft_matte: bool = True
     background: Literal["paper", "static_drawing"] = "paper"
     anchors: Literal["frame", "official"] = "frame"
     face_window: Literal["landmarks", "frame"] = "landmarks"
     disc_radius: float = 3.0
+    drawing_mask: bool = False
 
     @classmethod
     def official(cls) -> InputRecipe:
@@ -79,6 +86,13 @@ class GeneratorInputs(NamedTuple):
     """Flow map A: (2B, 2, S, S), pixels."""
     validity_a: Tensor
     """(2B, 1, S, S) in [0, 1]."""
+    guide: Tensor | None = None
+    """The static drawing in the target poses, (2B, C, S, S) in [-1, 1]; for a guided generator only."""
+
+    @property
+    def arguments(self) -> tuple[Tensor, ...]:
+        """What the generator is called with: all that is there."""
+        return tuple(value for value in self if value is not None)
 
 
 class Blending(NamedTuple):
@@ -159,11 +173,15 @@ class PortraitInputs:
         recipe: see :class:`InputRecipe`.
         separate_foreground: paint the photo's background white, draw the person only, and lay it over the background
             by Eq. 1. False: the network draws everything (ablation).
+        guided: make the guide of a guided generator.
     """
 
-    def __init__(self, recipe: InputRecipe | None = None, *, separate_foreground: bool = True) -> None:
+    def __init__(
+        self, recipe: InputRecipe | None = None, *, separate_foreground: bool = True, guided: bool = False
+    ) -> None:
         self.recipe = recipe or InputRecipe()
         self.separate_foreground = separate_foreground
+        self.guided = guided
 
     def matte(self, batch: PortraitBatch) -> Tensor:
         """m_p as the recipe wants it: (B, 1, S, S) in [0, 1]."""
@@ -196,6 +214,7 @@ class PortraitInputs:
                 flow, validity = flow_of(map_b).movedim(-1, 1), map_b.new_ones(len(map_b), 1, size, size)
             else:
                 flow, validity = regressed_flow(flow_regression, source, target, size)
+            moved = self._moved(batch, source, target)
             inputs = GeneratorInputs(
                 photo=self.photo(batch),
                 source_landmark_image=discs[: len(batch)],
@@ -203,6 +222,7 @@ class PortraitInputs:
                 grid_b=normalize_map(map_b, size),
                 flow_a=flow,
                 validity_a=validity,
+                guide=2.0 * moved.drawing - 1.0 if self.guided and moved is not None else None,
             )
             # One factorisation and one kernel serve the warps to both targets.
             carries_mask = self.separate_foreground and self.recipe.mask_warp == "spline"
@@ -211,10 +231,19 @@ class PortraitInputs:
             warps = Warps(*basis.sampling_map(starts).chunk(2))
             if not self.separate_foreground:
                 return Derived(inputs, warps, None)
+            if self.recipe.mask_warp == "articulated" and moved is not None:
+                map_b = moved.positions
             return Derived(inputs, warps, self._blending(batch, basis.sampling_map(source) if carries_mask else map_b))
 
+    def _moved(self, batch: PortraitBatch, source: Tensor, target: Tensor) -> MovedDrawing | None:
+        """The static drawing in the target poses, where anything asks for it or for its map."""
+        if not self.guided and self.recipe.mask_warp != "articulated":
+            return None
+        static = (batch.static_drawing.float() + 1.0) / 2.0
+        return moved_drawing(static.repeat(2, 1, 1, 1), source, target)
+
     def _blending(self, batch: PortraitBatch, sampling_map: Tensor) -> Blending:
-        matte = self.matte(batch)
+        matte = drawing_mask(batch.matte.float()) if self.recipe.drawing_mask else self.matte(batch)
         background = batch.static_drawing.float()
         if self.recipe.background == "paper":
             background = painted_white(background, 1.0 - matte)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from lightning_modules.batches import PortraitBatch
 from lightning_modules.losses.adversarial import AdversarialKind, generator_adversarial_loss
@@ -38,6 +39,8 @@ class DrawnPair:
     """Maps that move the static drawing to F_1 and F_1 to F_2."""
     share: float = 1.0
     """Part of the whole batch that this micro-batch is."""
+    guide: Tensor | None = None
+    """The guide of F_1, blended as F_1 is, (B, C, S, S): W(d_s) of Eq. 3 for a guided generator."""
 
     @property
     def first(self) -> Tensor:
@@ -66,7 +69,7 @@ class DrawnPair:
 
     def detach(self) -> DrawnPair:
         """The same without a way back to the generator."""
-        return DrawnPair(self.batch, self.frames.detach(), self.warps, self.share)
+        return DrawnPair(self.batch, self.frames.detach(), self.warps, self.share, self.guide)
 
 
 def part_channels(masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -85,6 +88,9 @@ def content_terms(
 ) -> Terms:
     """Terms that need no discriminator: content, lip line, warp coherence, and with their networks geometry, identity.
 
+    A guided generator's content term compares with the guide, the same static drawing carried by a map that does not
+    swing beside closing eyes and lips, instead of with that of the thin-plate warp.
+
     Args:
         drawn: a micro-batch.
         inputs: says where the face networks look.
@@ -98,7 +104,11 @@ def content_terms(
     first, second = targets.chunk(2)
     static = batch.static_drawing.float()
     terms: Terms = {
-        "content": lambda: content_loss(drawn.first, static, source, first, sampling_map=drawn.warps.content),
+        "content": lambda: (
+            content_loss(drawn.first, static, source, first, sampling_map=drawn.warps.content)
+            if drawn.guide is None
+            else functional.l1_loss(drawn.first, drawn.guide)
+        ),
         "lip_line": lambda: 2 * lip_line_loss(drawn.frames, targets),
         "coherence_warp": lambda: coherence_warp_loss(
             drawn.first, drawn.second, first, second, not symmetric_coherence, sampling_map=drawn.warps.coherence

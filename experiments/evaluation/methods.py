@@ -167,8 +167,8 @@ class WarpThenDraw:
         return Made(self._frames(scene, asked), asked)
 
     def _frames(self, scene: Scene, asked: Points) -> Iterator[Pixels]:
+        from lightning_modules.geometry.articulated_map import articulated_map
         from lightning_modules.geometry.sampling import sample
-        from lightning_modules.pipeline.articulated_map import articulated_map
         from lightning_modules.pipeline.portrait import image_array, image_tensor
 
         drawer = scene.tools.frame_drawer

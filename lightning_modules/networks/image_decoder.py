@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from lightning_modules.networks.blocks import up_layer
+from lightning_modules.networks.guided_head import GuidedHead
 
-DrawingHead = Literal["full", "subpixel"]
-"""Where the last convolution runs: at full size as published, or at half size with four values per pixel."""
+DrawingHead = Literal["full", "subpixel", "guided"]
+"""Where the last convolution runs: at full size as published, or at half size with four values per pixel. A guided head
+does the latter, over a drawing that it is given; see :mod:`~lightning_modules.networks.guided_head`."""
 
 
 class ImageDecoder(nn.Module):
@@ -35,15 +37,31 @@ class ImageDecoder(nn.Module):
     def __init__(self, channels: int = 256, output_channels: int = 1, *, head: DrawingHead = "full") -> None:
         super().__init__()
         self.head = head
+        self.last: nn.Conv2d | GuidedHead
         if head == "full":
             self.up = nn.Sequential(up_layer(channels, channels // 2), up_layer(channels // 2, channels // 4))
             self.last = nn.Conv2d(channels // 4, output_channels, 7, padding=3, padding_mode="reflect")
+        elif head == "guided":
+            self.up = nn.Sequential(up_layer(channels, channels // 2))
+            self.last = GuidedHead(channels // 2, output_channels)
         else:
             self.up = nn.Sequential(up_layer(channels, channels // 2))
             self.last = nn.Conv2d(channels // 2, 4 * output_channels, 5, padding=2, padding_mode="reflect")
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, C, H/4, W/4) to (B, output_channels, H, W) in [-1, 1], -1 = black ink, +1 = white paper."""
+    def forward(self, features: Tensor, guide: Tensor | None = None) -> Tensor:
+        """(B, C, H/4, W/4) to (B, output_channels, H, W) in [-1, 1], -1 = black ink, +1 = white paper.
+
+        Args:
+            features: from the transfer module.
+            guide: (B, output_channels, H, W) in [-1, 1], for a guided head only.
+
+        Raises:
+            ValueError: a guided head has no guide.
+        """
+        if isinstance(self.last, GuidedHead):
+            if guide is None:
+                raise ValueError("a guided generator needs the guide: the static drawing in the target pose")
+            return cast("Tensor", self.last(self.up(features), guide))
         drawing = self.last(self.up(features))
         if self.head == "subpixel":
             drawing = functional.pixel_shuffle(drawing, 2)
@@ -51,7 +69,9 @@ class ImageDecoder(nn.Module):
 
     @torch.no_grad()
     def equalize_phases(self) -> None:
-        """Give the four pixels of a sub-pixel head the weights of the first; nothing to do for a full one."""
-        if self.head == "subpixel":
+        """Give the four pixels of a position the weights of the first; nothing to do for a full head."""
+        if isinstance(self.last, GuidedHead):
+            self.last.start_at_guide()
+        elif self.head == "subpixel":
             first = self.last.weight[::4].clone()
             self.last.weight.copy_(first.repeat_interleave(4, dim=0))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lightning_modules.errors import ConfigError
 from lightning_modules.networks.blocks import BlockType
 from lightning_modules.networks.feature_warping import Compat
+from lightning_modules.networks.guided_head import GuideEncoder
 from lightning_modules.networks.image_decoder import DrawingHead, ImageDecoder
 from lightning_modules.networks.image_encoder import PHOTO_CHANNELS, ImageEncoder
 from lightning_modules.networks.initialization import initialize
@@ -42,7 +43,8 @@ class PortraitGenerator(nn.Module):
         warp_a: use flow map A (False: the ablation "flow B only").
         warp_b: use flow map B (False: the ablation "flow A only").
         scales: where features are warped: 0 full, 1 half, 2 quarter size (one of them: the single-scale ablation).
-        head: ``"subpixel"`` computes the last layers at half size.
+        head: ``"subpixel"`` computes the last layers at half size; ``"guided"`` does so over a guide, the static
+            drawing in the target pose, which it corrects; see :mod:`~lightning_modules.networks.guided_head`.
 
     Attributes:
         arguments: all of the above as given, so that a checkpoint can say what it belongs to.
@@ -107,9 +109,15 @@ class PortraitGenerator(nn.Module):
             landmark_blocks=landmark_blocks,
             block_type=block_type,
         )
+        self.guide_encoder = GuideEncoder(output_channels, 4 * width) if head == "guided" else None
         self.image_decoder = ImageDecoder(4 * width, output_channels, head=head)
         initialize(self)
         self.image_decoder.equalize_phases()
+
+    @property
+    def guided(self) -> bool:
+        """Whether it draws over a guide."""
+        return self.guide_encoder is not None
 
     def encode(self, photo: Tensor) -> tuple[Tensor, ...]:
         """Everything that depends on the photo alone; computed once per photo.
@@ -149,6 +157,7 @@ class PortraitGenerator(nn.Module):
         grid_b: Tensor | None = None,
         flow_a: Tensor | None = None,
         validity_a: Tensor | None = None,
+        guide: Tensor | None = None,
     ) -> Tensor:
         """Everything that changes from frame to frame.
 
@@ -163,6 +172,8 @@ class PortraitGenerator(nn.Module):
             grid_b: flow map B, (B, H, W, 2); not read without ``warp_b``.
             flow_a: flow map A, (B, 2, H, W), pixels; not read without ``warp_a``.
             validity_a: where flow map A is valid, (B, 1, H, W) in [0, 1]; not read without ``warp_a``.
+            guide: the static drawing in the target pose, (B, output_channels, H, W) in [-1, 1]; read by a guided
+                generator only.
 
         Returns:
             (B, output_channels, H, W) in [-1, 1]: -1 black ink, +1 white paper.
@@ -188,7 +199,13 @@ class PortraitGenerator(nn.Module):
             [fill_batch("photo", values, batch) for values in encoded], grid_b, flow_a, validity_a
         )
         source = fill_batch("source landmarks", source_landmark_features, batch)
-        return cast("Tensor", self.image_decoder(self.transfer(features, source, target_landmark_features)))
+        if self.guide_encoder is not None:
+            if guide is None:
+                raise ValueError("this generator needs the guide: the static drawing in the target pose")
+            check_pictures("guide", guide, cast("int", self.arguments["output_channels"]), size=size)
+            guide = fill_batch("guide", guide, batch)
+            features = features + self.guide_encoder(guide)
+        return cast("Tensor", self.image_decoder(self.transfer(features, source, target_landmark_features), guide))
 
     def _check_maps(
         self, size: tuple[int, int], grid_b: Tensor | None, flow_a: Tensor | None, validity_a: Tensor | None
@@ -211,6 +228,7 @@ class PortraitGenerator(nn.Module):
         grid_b: Tensor | None = None,
         flow_a: Tensor | None = None,
         validity_a: Tensor | None = None,
+        guide: Tensor | None = None,
     ) -> Tensor:
         """Draw: :meth:`encode`, :meth:`encode_landmarks` twice, :meth:`draw`; shapes and ranges are given there."""
         return self.draw(
@@ -220,6 +238,7 @@ class PortraitGenerator(nn.Module):
             grid_b,
             flow_a,
             validity_a,
+            guide,
         )
 
 

@@ -160,6 +160,16 @@ def _make_renderer(plan: WeightPlan, compat: str | None) -> tuple[Renderer, int 
         from lightning_modules.weights.from_file import network_from_file
 
         flow = unregistered(network_from_file("flow_regression", plan.flow))
+    if generator.guided:
+        from lightning_modules.pipeline.guided_renderer import GuidedRenderer
+
+        return GuidedRenderer(
+            generator,
+            flow,
+            training.recipe,
+            separate_foreground=training.separate_foreground,
+            image_size=training.image_size,
+        ), None
     renderer = GanRenderer(
         generator,
         flow,

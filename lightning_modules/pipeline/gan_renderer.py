@@ -78,8 +78,27 @@ class GanRenderer:
             (B, C, S, S) in [0, 1]; outside the person exactly the portrait's background, if the person is drawn alone.
         """
         source = self.source_side(portrait)
+        drawn, map_b = self.draw_person(source, landmarks[..., :2].float())
+        side = portrait.size
+        drawn = (drawn[..., :side, :side] + 1.0) / 2.0
+        if self.separate_foreground:
+            mask = sample(source.mask, map_b)[..., :side, :side]
+            drawn = compose(drawn, self._background(portrait), mask)
+        drawn = drawn.clamp(0.0, 1.0)
+        return (drawn * 255.0).floor() / 255.0 if self.as_published else drawn
+
+    def draw_person(self, source: SourceSide, target: Tensor, guide: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """d_o: what the generator draws, before anything is composed.
+
+        Args:
+            source: of the photo, side W.
+            target: (B, 68, 2) landmarks to show, its pixels.
+            guide: (B, C, W, W) in [-1, 1], for a guided generator.
+
+        Returns:
+            The drawing (B, C, W, W) in [-1, 1], and flow map B (B, W, W, 2), pixels.
+        """
         size = source.mask.shape[-1]
-        target = landmarks[..., :2].float()
         rest = source.landmarks.expand(len(target), -1, -1)
         map_b = interpolated_flow_map(rest, target, size, anchors=self.recipe.anchors)
         flow, validity = self._flow_a(rest, target, map_b)
@@ -90,14 +109,9 @@ class GanRenderer:
             normalize_map(map_b, size),
             flow,
             validity,
+            guide,
         )
-        side = portrait.size
-        drawn = (drawing.float()[..., :side, :side] + 1.0) / 2.0
-        if self.separate_foreground:
-            mask = sample(source.mask, map_b)[..., :side, :side]
-            drawn = compose(drawn, self._background(portrait), mask)
-        drawn = drawn.clamp(0.0, 1.0)
-        return (drawn * 255.0).floor() / 255.0 if self.as_published else drawn
+        return drawing.float(), map_b
 
     def _background(self, portrait: Portrait) -> Tensor:
         if self.as_published:

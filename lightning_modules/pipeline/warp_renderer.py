@@ -5,19 +5,19 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
+from lightning_modules.drawing.moved_drawing import moved_drawing
 from lightning_modules.geometry.sampling import sample
-from lightning_modules.pipeline.articulated_map import articulated_map
 from lightning_modules.pipeline.compose import compose
-from lightning_modules.pipeline.mouth_interior import draw_mouth_interior
 from lightning_modules.pipeline.portrait import Portrait
 
 
 class WarpRenderer:
     """Warps d_s and m_p from the landmarks at rest to those of the frame, and composes by Eq. 1.
 
-    The map (:func:`articulated_map`) is anchored at the border of the square, so shoulders and frame stand still. What
-    a warp cannot show, the inside of a mouth that is closed in the photo, is drawn by :func:`draw_mouth_interior`;
-    without it the baseline is exactly the paper's "static drawing + landmark warping".
+    The map (:func:`.articulated_map.articulated_map`) is anchored at the border of the square, so shoulders and frame
+    stand still. What a warp cannot show, the inside of a mouth that is closed in the photo, is drawn by
+    :func:`.mouth_interior.draw_mouth_interior`; without it the baseline is exactly the paper's "static drawing +
+    landmark warping".
 
     Args:
         mouth_interior: draw the opened mouth; ``False`` stretches the closed lips as the paper's baseline does.
@@ -41,14 +41,13 @@ class WarpRenderer:
         Returns:
             (B, C, S, S) in [0, 1].
         """
-        detail, fine = portrait.detail, portrait.size * portrait.detail
+        detail = portrait.detail
         target = (landmarks[..., :2] + 0.5) * detail - 0.5
         rest = (portrait.landmarks[None, :, :2] + 0.5) * detail - 0.5
         count = target.shape[0]
-        positions = articulated_map(rest.expand(count, -1, -1), target, fine, stride=self.stride * detail)
-        drawing = sample(portrait.drawing.expand(count, -1, -1, -1), positions, padding="border")
-        if self.mouth_interior:
-            drawing = draw_mouth_interior(drawing, target, rest)
+        drawing, positions = moved_drawing(
+            portrait.drawing, rest, target, stride=self.stride * detail, mouth_interior=self.mouth_interior
+        )
         mask = sample(portrait.mask.expand(count, -1, -1, -1), positions, padding="border")
         # Averaged before composing: the background is kept at the output's scale only. Exact where the mask is 0 or 1.
         premultiplied = F.avg_pool2d((1.0 - drawing) * mask, detail)

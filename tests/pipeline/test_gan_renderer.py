@@ -67,7 +67,7 @@ def test_frames_are_those_that_the_training_would_draw(portrait: Portrait, poses
     blending = derived.blending._replace(background=drawing.repeat(2, 1, 1, 1))
     generator = tiny()
     with torch.no_grad():
-        expected = (blend(generator(*derived.inputs), blending) + 1) / 2
+        expected = (blend(generator(*derived.inputs.arguments), blending) + 1) / 2
     assert (GanRenderer(generator).render(portrait, poses[:2]) - expected).abs().max() < 1e-5
     assert (GanRenderer(generator).render(portrait, poses[1:]) - expected).abs().max() > 1e-2
 

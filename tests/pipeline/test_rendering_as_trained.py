@@ -117,6 +117,8 @@ def test_a_generator_without_separation_is_fed_the_photo_as_it_is(both: Any) -> 
     assert difference(generator.heard[0], PortraitInputs(separate_foreground=False).photo(batch)) < 4e-3
     frames = renderer.render(portrait, portrait.landmarks[None])
     with torch.no_grad():
-        drawn = generator(*(values[:1] for values in PortraitInputs(separate_foreground=False).derive(batch).inputs))
+        drawn = generator(
+            *(values[:1] for values in PortraitInputs(separate_foreground=False).derive(batch).inputs.arguments)
+        )
     assert difference(frames, (drawn + 1) / 2) < 4e-3
     assert difference(frames, GanRenderer(generator).render(portrait, portrait.landmarks[None])) > 0.03

@@ -90,7 +90,9 @@ def test_derived_inputs_are_the_same_with_and_without_triangles():
     bare = dataclasses.replace(batch, target_triangles=None)
     for recipe in (InputRecipe(), InputRecipe.official()):
         made, expected = (PortraitInputs(recipe).derive(given) for given in (batch, bare))
-        for found, wanted in zip([*made.inputs, *made.warps], [*expected.inputs, *expected.warps], strict=True):
+        for found, wanted in zip(
+            [*made.inputs.arguments, *made.warps], [*expected.inputs.arguments, *expected.warps], strict=True
+        ):
             assert torch.equal(found, wanted)
 
 

@@ -109,6 +109,6 @@ def test_a_flow_network_of_256_pixels_serves_other_sizes():
 def test_inputs_are_float32_without_gradient_also_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         inputs, warps, blending = PortraitInputs().derive(make_batch(1))
-    for value in (*inputs, *warps, *blending):
+    for value in (*inputs.arguments, *warps, *blending):
         assert value.dtype == torch.float32
         assert not value.requires_grad

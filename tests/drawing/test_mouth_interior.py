@@ -6,8 +6,8 @@ import itertools
 
 import torch
 
+from lightning_modules.drawing.mouth_interior import CAVITY_TONE, draw_mouth_interior, mouth_opening
 from lightning_modules.geometry.shapes import fill_polygon
-from lightning_modules.pipeline.mouth_interior import CAVITY_TONE, draw_mouth_interior, mouth_opening
 
 SIZE = 128
 

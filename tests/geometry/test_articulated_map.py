@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from lightning_modules.geometry.articulated_map import articulated_map
 from lightning_modules.geometry.sampling import flow_of, sample
 from lightning_modules.geometry.spline import spline_flow
-from lightning_modules.pipeline.articulated_map import articulated_map
 
 SIZE = 256
 
