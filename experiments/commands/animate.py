@@ -76,7 +76,7 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
     size: int = 256,
     look: Look = AnimationJob.look,
     drawer_weights: Path | None = None,
-    renderer: RendererName | None = None,
+    renderer: RendererName = AnimationJob.renderer,
     weights: str | None = None,
     compat: OrderOfWork | None = None,
     flow_weights: Path | None = None,
@@ -118,9 +118,10 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
         size: side of the square drawing in pixels, a multiple of 8 from 128 to 2048
         look: pen, pencil, or a cartoon in colour
         drawer_weights: a network that draws the photo instead, e.g. photo2cartoon_weights.pt
-        renderer: the warp of the static drawing or a trained generator (default: gan with --weights, else warp)
+        renderer: a trained generator or the warp of the static drawing; auto takes the generator given or, for ink
+            drawings, the starter
         weights: a set of imported weights, such as official (see inkspeak weights import), or the file of a generator
-            (see inkspeak weights export); none ships with inkspeak yet
+            (see inkspeak weights export), instead of the starter
         compat: official is the published order of work around the networks of a set, flaws included
         flow_weights: the flow regression that this generator was trained with, if it was
         landmarks: who finds the face and its 68 landmarks
@@ -175,7 +176,7 @@ def animate(  # noqa: PLR0913 - every choice of the user is an argument
             fps=fps,
             look=look,
             drawer_weights=drawer_weights,
-            renderer=renderer or ("warp" if loaded is None else "gan"),
+            renderer=renderer,
             weights=loaded,
             compat=compat,
             flow_weights=flow_weights,

@@ -14,6 +14,7 @@ from experiments.evaluation import method_names as names
 from experiments.evaluation.clips import Clip, file_mark
 from experiments.evaluation.method_names import MethodName
 from lightning_modules.errors import ConfigError, VideoError
+from lightning_modules.pipeline.weight_plan import STARTER_LOOK
 
 if TYPE_CHECKING:
     from experiments.evaluation.clips import Pixels, Points
@@ -228,7 +229,9 @@ def make_method(asked: MethodName, settings: EvaluationSettings) -> Method:
 def _who_renders(settings: EvaluationSettings) -> str:
     if settings.weights is not None:
         return f"ours: drawn by the generator of {settings.weights.name}"
+    if settings.look == STARTER_LOOK and settings.drawer_weights is None:
+        return "ours: drawn by the starter generator, which inkspeak animate draws with"
     return (
-        "ours: no generator was given (--generator), so it is not the paper's GAN that draws here: what renders is the "
-        "default renderer of inkspeak animate, the landmark warp of the static drawing with a drawn mouth"
+        "ours: no generator was given (--weights), and the starter suits the look 'ink' only, so it is not the paper's "
+        "GAN that draws here: what renders is the landmark warp of the static drawing with a drawn mouth"
     )

@@ -109,7 +109,6 @@ class EvaluationSettings:
             fps=self.fps,
             look=self.look,
             drawer_weights=self.drawer_weights,
-            renderer="warp" if self.weights is None else "gan",
             weights=self.weights,
             flow_weights=self.flow_weights,
             landmarks=self.landmarks,

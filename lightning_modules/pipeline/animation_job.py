@@ -17,7 +17,7 @@ from lightning_modules.faces.matte_choice import DEFAULT_MATTE, check_matte_weig
 from lightning_modules.weights.weight_sets import is_set_folder
 
 Look = Literal["pencil", "ink", "cartoon"]
-RendererName = Literal["warp", "gan"]
+RendererName = Literal["auto", "warp", "gan"]
 MatteSource = Literal["selfie", "none", "modnet", "modnet-256"]
 LandmarkSource = Literal["mediapipe", "starter", "mediapipe+starter", "face-alignment", "file"]
 DeviceChoice = Literal["auto", "cpu", "cuda"]
@@ -85,12 +85,13 @@ class AnimationJob:
         fps: frames per second of the output, from 1 to 120.
         look: the drawing's look, a name of ``drawing.drawer.make_drawer``.
         drawer_weights: a network that draws the photo instead of the look; not with ``paste_back``.
-        renderer: who draws the moving frames: the landmark warp of the static drawing, or a trained generator.
-        weights: the generator that was trained, with ``renderer="gan"`` and only then; or the folder of an imported set
-            of weights, or a generator in it: then the set's networks make the static drawing, the matte and the motion
-            too, as far as it has them.
+        renderer: who draws the moving frames: ``"gan"``, a trained generator; ``"warp"``, the landmark warp of the
+            static drawing; ``"auto"``: a generator, if one is given or the starter suits the look, else the warp.
+        weights: a generator of one's own in place of the starter, not with ``renderer="warp"``; or the folder of an
+            imported set of weights, or a generator in it: then the set's networks make the static drawing, the matte
+            and the motion too, as far as it has them.
         compat: ``"official"``: the published order of work around the networks of a set, flaws included; 256 pixels.
-        flow_weights: the flow regression that the generator was trained with, if it was; with ``renderer="gan"`` only.
+        flow_weights: the flow regression that the generator was trained with, if it was; with ``weights`` only.
         landmarks: who finds the face and its 68 landmarks.
         landmarks_file: the landmarks themselves, with ``landmarks="file"`` and only then.
         matte_weights: file of the matting network, with ``matte="modnet"`` or ``"modnet-256"`` and only then.
@@ -124,7 +125,7 @@ class AnimationJob:
     fps: float = 25.0
     look: Look = "ink"
     drawer_weights: Path | None = None
-    renderer: RendererName = "warp"
+    renderer: RendererName = "auto"
     weights: Path | None = None
     compat: OrderOfWork | None = None
     flow_weights: Path | None = None
@@ -168,18 +169,17 @@ class AnimationJob:
             "choose a value from 1 to 256",
         )
         _require(self.seed >= 0, f"the seed is {self.seed}", "choose 0 or a positive whole number")
-        if self.renderer == "gan":
-            _require(
-                self.weights is not None,
-                "the renderer 'gan' needs a trained generator, and none ships with inkspeak yet",
-                "name an exported one with --weights FILE, or use --renderer warp",
-            )
-        else:
+        if self.renderer == "warp":
             _require(
                 (self.weights is None or _lies_in_a_set(self.weights)) and self.flow_weights is None,
-                f"weights are given, but the renderer '{self.renderer}' reads none",
-                "add --renderer gan, or leave the weights out",
+                "weights are given, but the renderer 'warp' reads none",
+                "leave --renderer warp out, or the weights",
             )
+        _require(
+            self.flow_weights is None or self.weights is not None,
+            "a flow regression is given without the generator that was trained with it",
+            "name the generator with --weights FILE, or leave --flow-weights out",
+        )
         _require(
             self.drawer_weights is None or not self.paste_back,
             "a network draws the face's square, and the whole photo is asked for",
@@ -188,7 +188,7 @@ class AnimationJob:
         check_matte_weights(self.matte or DEFAULT_MATTE, self.matte_weights)
         if self.compat is not None:
             _require(
-                self.renderer == "gan" and self.size == 256 and not self.paste_back,
+                self.renderer != "warp" and self.size == 256 and not self.paste_back,
                 "the published order of work draws squares of 256 pixels with a generator, and nothing else",
                 "leave out --size, --renderer and --paste-back, or --compat",
             )

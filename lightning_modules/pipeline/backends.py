@@ -38,7 +38,7 @@ class Backends:
         """
         from lightning_modules.pipeline.weight_plan import weight_plan
 
-        choices = (job.renderer, job.weights, job.flow_weights, job.compat, job.matte)
+        choices = (job.renderer, job.weights, job.flow_weights, job.compat, job.matte, job.look, job.drawer_weights)
         return self._once(("plan", *choices, job.driver, job.driver_weights), weight_plan, job)
 
     def analyzer(self, job: AnimationJob) -> FaceAnalyzer:

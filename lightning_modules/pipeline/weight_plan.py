@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING, Final
 from lightning_modules.errors import ConfigError
 from lightning_modules.faces.matte_choice import DEFAULT_MATTE
 from lightning_modules.weights import published_roles as roles
+from lightning_modules.weights.registry import require_weight
 from lightning_modules.weights.weight_sets import WeightSet, set_around
 
 if TYPE_CHECKING:
     from lightning_modules.pipeline.animation_job import AnimationJob
+
+STARTER: Final = "starter-portrait-generator"
+"""Name of the package's own generator in the manifest of weights."""
+_STARTER_FLOW: Final = "starter-flow-regression"
+STARTER_LOOK: Final = "ink"
+"""The look whose static drawings it was trained on."""
 
 _SPEECH: Final = (roles.CONTENT, roles.VOICE, roles.STATISTICS, roles.TARGET_SPEAKER)
 
@@ -59,6 +66,8 @@ def weight_plan(job: AnimationJob) -> WeightPlan:
         WeightsError: the list of the set is damaged.
     """
     weights = set_around(job.weights)
+    if weights is None and job.weights is None and job.compat is None:
+        return _starter_plan(job)
     if weights is None:
         if job.compat is not None:
             found = "the published order of computation is asked for, and the weights given are no set"
@@ -88,13 +97,31 @@ def weight_plan(job: AnimationJob) -> WeightPlan:
     )
 
 
+def _starter_plan(job: AnimationJob) -> WeightPlan:
+    """The generator that comes with the package, where it suits the job; otherwise the warp, and why."""
+    if job.renderer == "warp":
+        return WeightPlan()
+    unsuited = ""
+    if job.drawer_weights is not None:
+        unsuited = "a network of your own makes the static drawing"
+    elif job.look != STARTER_LOOK:
+        unsuited = f"it was trained on the look '{STARTER_LOOK}', and '{job.look}' is asked for"
+    if unsuited:
+        if job.renderer == "gan":
+            found = f"the starter generator cannot be used: {unsuited}"
+            raise ConfigError(found, f"use --look {STARTER_LOOK}, name a generator with --weights, or --renderer warp")
+        return WeightPlan(notes=(f"renderer: landmark warp of the static drawing; no starter generator: {unsuited}",))
+    note = "renderer: generator (starter model)"
+    return WeightPlan(generator=require_weight(STARTER), flow=require_weight(_STARTER_FLOW), notes=(note,))
+
+
 def _generator(job: AnimationJob, weights: WeightSet, notes: list[str]) -> tuple[Path | None, bool]:
     """The generator's file, and whether it draws cartoons."""
     named = next((one for one in weights.members if job.weights == weights.folder / one.file), None)
     if named is not None and named.kind != "portrait_generator":
         found = f"'{named.role}' of the set '{weights.name}' draws no portraits"
         raise ConfigError(found, f"give --weights {weights.name}, or {weights.name}:{roles.CARTOON_GENERATOR}")
-    if job.renderer != "gan":
+    if job.renderer == "warp":
         return None, False
     if named is not None:
         return job.weights, named.role == roles.CARTOON_GENERATOR

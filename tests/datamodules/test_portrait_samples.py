@@ -148,3 +148,30 @@ def test_colour_drawings_have_three_channels():
     batch = next(iter(module.train_dataloader()))
     assert batch.drawing.shape[1] == batch.static_drawing.shape[1] == batch.adjacent.shape[2] == 3
     assert (batch.drawing[:, 0] - batch.drawing[:, 2]).abs().max() > 0.1
+
+
+def test_talking_targets_are_the_photos_own_face_and_its_own_masks(sets):
+    track = talking_face(np.random.default_rng(8), random_face(np.random.default_rng(7)), 12) * 40
+    settings = TargetSettings(own_share=0.0, talking_share=1.0)
+    made = samples(sets, targets=settings, tracks=[track.astype(np.float32)])[SampleAddress(0, 1)]
+    first, second = made.target_landmarks
+    moved, change = (first - made.landmarks).abs(), (second - first).abs()
+    assert 0 < moved.max() < SIZE / 5
+    assert 0 < change.max() < SIZE / 8
+    expected = torch.cat(part_masks(first[None], SIZE), dim=1)[0]
+    assert (made.target_masks - expected).abs().max() <= 0.5 / 255 + 1e-6
+    with pytest.raises(ConfigError, match="real motion"):
+        samples(sets, targets=settings)
+
+
+def test_static_drawings_are_among_the_real_ones(sets):
+    addresses = [SampleAddress(cycle, index) for cycle in range(12) for index in range(5)]
+    shown = [samples(sets, static_share=0.5)[address] for address in addresses]
+    static = [one for one in shown if "drawing synthetic photo" in one.key]
+    assert 0.3 < len(static) / len(shown) < 0.7
+    plain_samples = [samples(sets)[address] for address in addresses]
+    assert not any("drawing synthetic photo" in one.key for one in plain_samples)
+    everything = samples(sets, static_share=1.0, augment=False)
+    drawn = everything[SampleAddress(0, 0)]
+    own = [everything[SampleAddress(0, index)].static_drawing for index in range(5)]
+    assert any(torch.equal(drawn.drawing, one) for one in own)

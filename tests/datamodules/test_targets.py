@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from datamodules.synthetic.faces import in_crop, moved_face, random_face, template
-from datamodules.targets import TargetSettings, changed, jitter, motion, similarity_between
+from datamodules.targets import (
+    TargetSettings,
+    changed,
+    face_at_rest,
+    jitter,
+    motion,
+    similarity_between,
+    talking,
+)
 from lightning_modules.errors import ConfigError
 
 
@@ -103,3 +111,27 @@ def test_changed_follows_the_settings():
     assert np.array_equal(published - face >= 0, np.ones((68, 2), bool))
     still = changed(np.random.default_rng(3), face, 256, TargetSettings(most_change=0.0), ())
     assert np.array_equal(still, face)
+
+
+def test_a_face_that_talks_moves_as_the_track_does_in_its_own_size():
+    rest = in_crop(template(), 128)[:, :2].astype(np.float32)
+    opened = rest.copy()
+    opened[[65, 66, 67], 1] += 4.0
+    wide = rest.copy()
+    wide[[65, 66, 67], 1] += 9.0
+    track = np.stack([rest, rest, rest, opened, wide, opened, rest, rest])
+    assert np.allclose(face_at_rest(track), rest)
+    face = rest * 2 + 5  # twice as large
+    moves = set()
+    for seed in range(60):
+        first, second = talking(np.random.default_rng(seed), [track], [face_at_rest(track)], face)
+        assert np.allclose((first - face)[:65], 0, atol=1e-3)
+        moves.add((round(float((first - face)[66, 1])), round(float((second - face)[66, 1]))))
+    assert moves == {(0, 0), (0, 8), (8, 18), (18, 8), (8, 0)}
+
+
+def test_shares_of_own_and_talking_faces_add_up_to_one_at_most():
+    assert not TargetSettings().needs_tracks
+    assert TargetSettings(talking_share=0.5).needs_tracks
+    with pytest.raises(ConfigError, match=r"talking_share is 0\.7, beside an own_share of 0\.4"):
+        TargetSettings(own_share=0.4, talking_share=0.7)
