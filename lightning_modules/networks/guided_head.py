@@ -13,7 +13,7 @@ Convention: drawings are (B, K, H, W) in [-1, 1], -1 = ink; H and W are multiple
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +23,29 @@ _HIDDEN: Final = 32
 _QUARTER: Final = 4
 
 
-def cut_off(drawing: Tensor) -> Tensor:
-    """Values beyond black and white become black and white; the gradient passes as if they had not been cut.
+class _CutOff(torch.autograd.Function):
+    """See :func:`cut_off`."""
 
-    Otherwise what is once too white could never become ink again: a white pixel of the guide lies at the very edge.
+    @staticmethod
+    def forward(context: Any, drawing: Tensor) -> Tensor:
+        context.save_for_backward(drawing)
+        return drawing.clamp(-1.0, 1.0)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:
+        (drawing,), (gradient,) = context.saved_tensors, gradients
+        # A step goes against the gradient, so where this is positive the value is to become smaller.
+        further_out = ((drawing < -1.0) & (gradient > 0.0)) | ((drawing > 1.0) & (gradient < 0.0))
+        return gradient.masked_fill(further_out, 0.0)
+
+
+def cut_off(drawing: Tensor) -> Tensor:
+    """Values beyond black and white become black and white; the gradient passes unless it asks for still more of that.
+
+    With none at all, what is once too white could never become ink again: a white pixel of the guide lies at the very
+    edge. With all of it, what asks for black lines (Eq. 5) would pull without end.
     """
-    return drawing + (drawing.clamp(-1.0, 1.0) - drawing).detach()
+    return cast("Tensor", _CutOff.apply(drawing))  # type: ignore[no-untyped-call]  # torch declares it so
 
 
 class GuideEncoder(nn.Module):
@@ -69,10 +86,10 @@ class GuidedHead(nn.Module):
         return cut_off(guide + self.change(features, guide))
 
     def change(self, features: Tensor, guide: Tensor) -> Tensor:
-        """What is added to the guide, (B, K, H, W); no bounds."""
+        """What is added to the guide, (B, K, H, W) in [-2, 2]: from any tone to any other."""
         seen = functional.relu(self.read(functional.pixel_unshuffle(guide, 2)))
         joined = functional.relu(self.join(torch.cat((features, seen), dim=1)))
-        return functional.pixel_shuffle(self.last(joined), 2)
+        return 2.0 * torch.tanh(functional.pixel_shuffle(self.last(joined), 2) / 2.0)
 
     @torch.no_grad()
     def start_at_guide(self) -> None:

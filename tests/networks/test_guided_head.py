@@ -27,19 +27,22 @@ def test_changes_are_added_and_cut_off_by_hand():
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.zero_()
-        head.last.bias[:] = torch.tensor([0.5, -0.5, 0.25, -3.0])
+        head.last.bias[:] = 2 * torch.atanh(torch.tensor([0.5, -0.5, 0.25, -1.5]) / 2)
         given = torch.tensor([[1.0, -0.75], [0.5, 0.0]]).repeat(4, 4)[None, None]
         drawing = head(torch.zeros(1, 2, 4, 4), given)
     expected = torch.tensor([[1.0, -1.0], [0.75, -1.0]])
     assert torch.allclose(drawing[0, 0], expected.repeat(4, 4), atol=1e-6)
 
 
-def test_what_was_cut_off_can_come_back():
+def test_what_was_cut_off_can_come_back_and_is_not_driven_further():
     values = torch.tensor([-2.0, -1.0, 0.5, 1.0, 3.0], requires_grad=True)
     cut = cut_off(values)
     assert cut.tolist() == [-1.0, -1.0, 0.5, 1.0, 1.0]
-    cut.sum().backward()
-    assert values.grad.tolist() == [1.0] * 5
+    cut.sum().backward()  # a step would make all smaller: the first one is small enough
+    assert values.grad.tolist() == [0.0, 1.0, 1.0, 1.0, 1.0]
+    values.grad = None
+    cut_off(values).sum().neg().backward()
+    assert values.grad.tolist() == [-1.0, -1.0, -1.0, -1.0, 0.0]
 
 
 def test_paper_alone_says_nothing():
