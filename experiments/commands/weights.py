@@ -81,7 +81,7 @@ def export_weights(  # noqa: PLR0913 - every choice of the user is an argument
 ) -> int:
     """Take what was trained out of a checkpoint: a generator, a whole model of stage 1, or a supporting network.
 
-    OUT is a safetensors file for animate: --renderer gan --weights OUT, or --driver-weights OUT. It holds the weights,
+    OUT is a safetensors file for animate: --weights OUT, or --driver-weights OUT. It holds the weights,
     the arguments that build the network, and how its inputs were made in training, so that the animation makes them
     the same way. Where the checkpoint has a moving average of the weights, that is what is taken.
 

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+UNDECIDED: Final = 0.3
+"""Change that does not show, of the 2 from white to black."""
 _HIDDEN: Final = 32
 _QUARTER: Final = 4
 
@@ -37,6 +39,27 @@ class _CutOff(torch.autograd.Function):
         # A step goes against the gradient, so where this is positive the value is to become smaller.
         further_out = ((drawing < -1.0) & (gradient > 0.0)) | ((drawing > 1.0) & (gradient < 0.0))
         return gradient.masked_fill(further_out, 0.0)
+
+
+class _Decided(torch.autograd.Function):
+    """See :func:`decided`."""
+
+    @staticmethod
+    def forward(context: Any, change: Tensor) -> Tensor:  # noqa: ARG004  torch hands it over
+        return functional.softshrink(change, UNDECIDED)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> Tensor:  # noqa: ARG004  torch hands it over
+        return gradients[0]
+
+
+def decided(change: Tensor) -> Tensor:
+    """Changes less :data:`UNDECIDED`, towards none: pen and paper know no haze. The gradient passes unchanged.
+
+    A network that is not yet sure where a line belongs spreads it as a gray cloud. Here that stays paper, and the
+    network goes on learning beneath, until it is sure.
+    """
+    return cast("Tensor", _Decided.apply(change))  # type: ignore[no-untyped-call]  # torch declares it so
 
 
 def cut_off(drawing: Tensor) -> Tensor:
@@ -87,9 +110,11 @@ class GuidedHead(nn.Module):
 
     def change(self, features: Tensor, guide: Tensor) -> Tensor:
         """What is added to the guide, (B, K, H, W) in [-2, 2]: from any tone to any other."""
+        # The tanh reaches 2 behind what is taken off.
         seen = functional.relu(self.read(functional.pixel_unshuffle(guide, 2)))
         joined = functional.relu(self.join(torch.cat((features, seen), dim=1)))
-        return 2.0 * torch.tanh(functional.pixel_shuffle(self.last(joined), 2) / 2.0)
+        most = 2.0 + UNDECIDED
+        return decided(most * torch.tanh(functional.pixel_shuffle(self.last(joined), 2) / most))
 
     @torch.no_grad()
     def start_at_guide(self) -> None:

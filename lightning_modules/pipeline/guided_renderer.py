@@ -46,6 +46,8 @@ class GuidedRenderer(GanRenderer):
         stride: int = 4,
     ) -> None:
         super().__init__(generator, flow_regression, recipe, separate_foreground=separate_foreground)
+        # Light convolutions are fastest so, on a CPU as on tensor cores.
+        self.generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch names it for tensors
         self.image_size = image_size
         self.stride = stride
         self._seen: tuple[Portrait, Portrait] | None = None

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lightning_modules.faces.photo import Photo
     from lightning_modules.pipeline.portrait import Portrait
 
-#: Longest side of a video that shows the whole photo; common players and encoders take it.
-LONGEST_SIDE = 1920
+#: Longest side of a video that shows the whole photo; decoders of H.264 in common hardware take no more.
+LONGEST_SIDE = 4096
 #: Crop side on the drawer's board; surroundings are drawn at the same scale, so lines are equally wide inside and out.
 _BOARD = 384
 #: Pixels of the largest board. Around a smaller face the lines are wider than inside, and never thinner than the pen.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lightning_modules.networks.guided_head import GuidedHead, GuideEncoder, cut_off
+from lightning_modules.networks.guided_head import GuidedHead, GuideEncoder, cut_off, decided
 from lightning_modules.networks.portrait_generator import PortraitGenerator
 from tests.networks.test_portrait_generator import inputs
 
@@ -27,7 +27,8 @@ def test_changes_are_added_and_cut_off_by_hand():
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.zero_()
-        head.last.bias[:] = 2 * torch.atanh(torch.tensor([0.5, -0.5, 0.25, -1.5]) / 2)
+        # 0.3 of each is not decided enough to show.
+        head.last.bias[:] = 2.3 * torch.atanh(torch.tensor([0.8, -0.8, 0.55, -1.8]) / 2.3)
         given = torch.tensor([[1.0, -0.75], [0.5, 0.0]]).repeat(4, 4)[None, None]
         drawing = head(torch.zeros(1, 2, 4, 4), given)
     expected = torch.tensor([[1.0, -1.0], [0.75, -1.0]])
@@ -43,6 +44,14 @@ def test_what_was_cut_off_can_come_back_and_is_not_driven_further():
     values.grad = None
     cut_off(values).sum().neg().backward()
     assert values.grad.tolist() == [-1.0, -1.0, -1.0, -1.0, 0.0]
+
+
+def test_small_changes_do_not_show_and_are_learned_all_the_same():
+    change = torch.tensor([-1.0, -0.3, 0.0, 0.2, 2.3], requires_grad=True)
+    shown = decided(change)
+    assert shown.tolist() == pytest.approx([-0.7, 0.0, 0.0, 0.0, 2.0])
+    shown.sum().backward()
+    assert change.grad.tolist() == [1.0] * 5
 
 
 def test_paper_alone_says_nothing():

@@ -143,17 +143,17 @@ def _blank(folder: Path) -> Path:
 def test_a_failure_in_the_middle_leaves_nothing(
     job: AnimationJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lightning_modules.pipeline.warp_renderer import WarpRenderer
+    from lightning_modules.pipeline.guided_renderer import GuidedRenderer
 
-    whole, calls = WarpRenderer.render, []
+    whole, calls = GuidedRenderer.render, []
 
-    def fails_later(self: WarpRenderer, *arguments: object) -> object:
+    def fails_later(self: GuidedRenderer, *arguments: object) -> object:
         calls.append(1)
         if len(calls) == 2:
             raise OSError(28, "No space left on device")
         return whole(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(WarpRenderer, "render", fails_later)
+    monkeypatch.setattr(GuidedRenderer, "render", fails_later)
     before = sorted(tmp_path.iterdir())
     with pytest.raises((OSError, OutputError)):
         animate_photo(

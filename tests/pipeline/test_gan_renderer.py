@@ -119,19 +119,21 @@ def test_any_side_can_be_drawn(portrait: Portrait, poses: torch.Tensor) -> None:
     assert GanRenderer(tiny()).render(smaller, poses).shape == (3, 1, 126, 126)
 
 
-def test_no_generator_ships_and_one_line_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_starter_draws_ink_only_and_one_line_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["animate", str(DEMO_PHOTO), str(DEMO_SPEECH), "-o", str(tmp_path / "x.mp4"), "--renderer", "gan"]
-    assert main(words) == 2
+    assert main([*words, "--look", "pencil", "--quiet"]) == 2
     shown = capsys.readouterr()
     (line,) = (shown.out + shown.err).splitlines()
-    assert "none ships with inkspeak yet" in line
-    assert "--weights FILE" in line
+    assert "trained on the look 'ink', and 'pencil' is asked for" in line
+    assert "--renderer warp" in line
     assert not list(tmp_path.iterdir())
 
 
 def test_weights_for_a_renderer_that_reads_none_are_refused() -> None:
     with pytest.raises(ConfigError, match="reads none"):
-        AnimationJob(Path("a"), Path("b"), Path("c"), weights=Path("w"))
+        AnimationJob(Path("a"), Path("b"), Path("c"), renderer="warp", weights=Path("w"))
+    with pytest.raises(ConfigError, match="without the generator"):
+        AnimationJob(Path("a"), Path("b"), Path("c"), flow_weights=Path("w"))
 
 
 def test_a_bad_weight_file_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

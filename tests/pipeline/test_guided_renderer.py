@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,10 @@ import torch
 from torch.nn import functional
 
 from lightning_modules.batches import PortraitBatch
+from lightning_modules.export.generator_file import GeneratorTraining, save_generator
 from lightning_modules.networks.portrait_generator import PortraitGenerator
+from lightning_modules.pipeline.animation_job import AnimationJob
+from lightning_modules.pipeline.backends import Backends
 from lightning_modules.pipeline.guided_renderer import GuidedRenderer
 from lightning_modules.pipeline.portrait import Portrait
 from lightning_modules.pipeline.warp_renderer import WarpRenderer
@@ -124,3 +128,13 @@ def test_the_trained_size_is_computed_once_for_a_portrait(portrait: Portrait, po
     assert torch.equal(first, second)
     renderer.render(replace(portrait, photo=1 - portrait.photo), poses)
     assert len(calls) == 2
+
+
+def test_a_file_says_that_its_generator_is_guided(tmp_path: Path) -> None:
+    file = tmp_path / "g.safetensors"
+    training = GeneratorTraining(recipe=RECIPE, flow_a="none", image_size=64)
+    save_generator(PortraitGenerator(**TINY, warp_a=False), file, training)
+    job = AnimationJob(Path("me.jpg"), Path("hello.wav"), Path("out.mp4"), weights=file)
+    renderer, told = Backends().renderer(job)
+    assert isinstance(renderer, GuidedRenderer)
+    assert (renderer.recipe, renderer.image_size, told) == (RECIPE, 64, None)  # any size: nothing to be told

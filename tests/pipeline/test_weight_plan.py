@@ -10,8 +10,9 @@ import pytest
 from lightning_modules.errors import ConfigError
 from lightning_modules.pipeline.animation_job import AnimationJob
 from lightning_modules.pipeline.backends import Backends
-from lightning_modules.pipeline.weight_plan import weight_plan
+from lightning_modules.pipeline.weight_plan import WeightPlan, weight_plan
 from lightning_modules.weights.published_roles import ROLES
+from lightning_modules.weights.registry import require_weight
 from lightning_modules.weights.weight_sets import SetMember, WeightSet, set_folder, write_set
 
 JOB = AnimationJob(Path("me.jpg"), Path("hello.wav"), Path("out.mp4"))
@@ -92,9 +93,32 @@ def test_a_set_without_generators_can_still_be_warped():
 def test_weights_that_are_no_set():
     plan = weight_plan(replace(JOB, renderer="gan", weights=Path("g.safetensors"), flow_weights=Path("f.pth")))
     assert (plan.weights, plan.generator, plan.flow) == (None, Path("g.safetensors"), Path("f.pth"))
-    assert weight_plan(JOB).generator is None
     with pytest.raises(ConfigError, match="no set; import the published checkpoints"):
         weight_plan(replace(JOB, renderer="gan", weights=Path("g.safetensors"), compat="official"))
+
+
+def test_the_starter_draws_where_nothing_else_is_named():
+    for renderer in ("auto", "gan"):
+        plan = weight_plan(replace(JOB, renderer=renderer))
+        assert plan.generator == require_weight("starter-portrait-generator")
+        assert plan.flow == require_weight("starter-flow-regression")
+        assert plan.notes == ("renderer: generator (starter model)",)
+    assert weight_plan(replace(JOB, renderer="warp")) == WeightPlan()
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"look": "pencil"}, "it was trained on the look 'ink', and 'pencil' is asked for"),
+        ({"drawer_weights": Path("d.pt")}, "a network of your own makes the static drawing"),
+    ],
+)
+def test_where_the_starter_does_not_suit_the_warp_is_announced_by_its_name(change, why):
+    plan = weight_plan(replace(JOB, **change))
+    assert plan.generator is None
+    assert plan.notes == (f"renderer: landmark warp of the static drawing; no starter generator: {why}",)
+    with pytest.raises(ConfigError, match=f"the starter generator cannot be used: {why}"):
+        weight_plan(replace(JOB, renderer="gan", **change))
 
 
 @pytest.mark.parametrize("change", [{"size": 512}, {"renderer": "warp"}, {"paste_back": True}])
