@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from experiments.evaluation.clips import Pixels, Points
 
 PIECE: Final = 9
-"""Frames measured together, few enough for the processor's cache; a piece begins with the last frame of the one before."""
+"""Frames measured together, as many as the processor's cache takes; a piece begins with the last frame of the last."""
 
 FlowOfPiece = Callable[[slice], FrameFlow]
 """From frames to the flow between them."""
