@@ -16,8 +16,11 @@ IN_RANGE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS)
 
+# Any of these will do for the pages; the tests look for the same ones.
+BROWSERS := chromium chromium-browser google-chrome
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-browser lint format clean
+.PHONY: help setup demo test test-slow test-browser chromium-there lint format clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -33,9 +36,16 @@ test: $(STAMP) ## the fast tests
 test-slow: $(STAMP) ## the long tests
 	$(PYTEST) -m "slow and not network"
 
-test-browser: $(STAMP) ## the pages in a headless Chromium, which must be on this machine
+test-browser: chromium-there $(STAMP) ## the pages in a headless Chromium, which must be on this machine
 	$(PIP) install --quiet --no-compile --constraint constraints.txt --editable '.[dev,browser]'
 	$(PYTEST) -m browser
+
+# Playwright's own browsers would come from outside the registries: one of the system is taken, or the one that is named.
+chromium-there:
+	@for name in $${INKSPEAK_CHROMIUM:-$(BROWSERS)}; do command -v "$$name" >/dev/null 2>&1 && exit 0; done; \
+	echo "make test-browser needs Chromium, and none of these is on the path: $${INKSPEAK_CHROMIUM:-$(BROWSERS)}. Install one" \
+	  "(Debian: apt-get install chromium), or name yours: INKSPEAK_CHROMIUM=/usr/bin/... make test-browser" >&2; \
+	exit 1
 
 lint: $(STAMP) ## style and types
 	$(BIN)/ruff check .

@@ -5,32 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from experiments.dashboards import Module
 from experiments.signature_parser import Option
 
 OPTIONS = {"folder": Option(metavar="FOLDER"), "out": Option(metavar="FOLDER")}
 
 
-def show_dashboard() -> int:
+def show_dashboard(*, module: Module = "portrait_gan") -> int:
     """Print what stands on the dashboard, in the order of a review: questions, panels, when to stop.
+
+    Args:
+        module: whose runs it shows
 
     Returns:
         0.
 
     Example:
         inkspeak dashboard show
+        inkspeak dashboard show --module audio_to_landmark
     """
+    from experiments.dashboards.boards import DASHBOARDS
     from experiments.dashboards.sections import as_markdown
 
-    print(as_markdown(), end="")
+    print(as_markdown(DASHBOARDS[module].sections), end="")
     return 0
 
 
-def send_workspace(entity: str, *, project: str = "inkspeak") -> int:
+def send_workspace(entity: str, *, project: str = "inkspeak", module: Module = "portrait_gan") -> int:
     """Make the workspace of a W&B project, so that a new project shows the same view; needs an account and a network.
 
     Args:
         entity: user or team of W&B
         project: of W&B
+        module: whose runs it shows
 
     Returns:
         0.
@@ -40,15 +47,16 @@ def send_workspace(entity: str, *, project: str = "inkspeak") -> int:
     """
     from experiments.dashboards.workspace import make_workspace
 
-    return _save(make_workspace(entity, project))
+    return _save(make_workspace(entity, project, module))
 
 
-def send_report(entity: str, *, project: str = "inkspeak") -> int:
+def send_report(entity: str, *, project: str = "inkspeak", module: Module = "portrait_gan") -> int:
     """Make a W&B report with the same panels under the questions of a review; needs an account and a network.
 
     Args:
         entity: user or team of W&B
         project: of W&B
+        module: whose runs it shows
 
     Returns:
         0.
@@ -58,7 +66,7 @@ def send_report(entity: str, *, project: str = "inkspeak") -> int:
     """
     from experiments.dashboards.workspace import make_report
 
-    return _save(make_report(entity, project))
+    return _save(make_report(entity, project, module))
 
 
 def send_evaluation(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from callbacks.preview_utterances import UTTERANCES
 from lightning_modules.losses.objective import Objective
 
 AXIS: Final = "seen/samples"
@@ -49,7 +50,8 @@ class DashboardSection:
     panels: tuple[DashboardPanel, ...]
 
 
-def _each(form: str, names: tuple[str, ...] = TERMS) -> tuple[str, ...]:
+def each(form: str, names: tuple[str, ...] = TERMS) -> tuple[str, ...]:
+    """Names of panels: the form with each of the names in place of its braces."""
     return tuple(form.format(name) for name in names)
 
 
@@ -80,13 +82,13 @@ SECTIONS: Final = (
             ),
             DashboardPanel(
                 "Landmark error (percent of the eye distance)",
-                _each("landmark_error/{}", ("all", "jaw", "brows", "nose", "eyes", "lips")),
+                each("landmark_error/{}", ("all", "jaw", "brows", "nose", "eyes", "lips")),
                 better="lower",
                 needs="a landmark reader",
             ),
             DashboardPanel(
                 "Held-out terms",
-                _each("validation/{}", ("content", "lip_line", "coherence_warp")),
+                each("validation/{}", ("content", "lip_line", "coherence_warp")),
                 better="lower",
             ),
             DashboardPanel(
@@ -102,15 +104,15 @@ SECTIONS: Final = (
         "A weighted term is above nine tenths of the sum, or its gradient share stays above 0.9.",
         (
             DashboardPanel("Losses", ("loss/generator", "loss/drawing", "loss/coherence")),
-            DashboardPanel("Terms, raw", _each("raw/{}"), better="lower", logarithmic=True),
-            DashboardPanel("Terms, weighted", _each("weighted/{}"), better="lower", logarithmic=True),
+            DashboardPanel("Terms, raw", each("raw/{}"), better="lower", logarithmic=True),
+            DashboardPanel("Terms, weighted", each("weighted/{}"), better="lower", logarithmic=True),
             DashboardPanel(
                 "Ablated terms: measured, not learned from",
-                _each("ablated/{}"),
+                each("ablated/{}"),
                 needs="a term of weight 0",
                 logarithmic=True,
             ),
-            DashboardPanel("Share of each term in the drawing's gradient", _each("gradient_share/{}")),
+            DashboardPanel("Share of each term in the drawing's gradient", each("gradient_share/{}")),
         ),
     ),
     DashboardSection(
@@ -118,20 +120,20 @@ SECTIONS: Final = (
         "Do the discriminators still see a difference without having won?",
         "Accuracy stays at 1, or the loss ratio near 0, for a tenth of the planned samples.",
         (
-            DashboardPanel("Accuracy on held-out drawings", _each("health/{}/accuracy", DISCRIMINATORS)),
-            DashboardPanel("Share judged real, of real ones", _each("health/{}/real_sign", DISCRIMINATORS)),
-            DashboardPanel("Share judged real, of drawn ones", _each("health/{}/fake_sign", DISCRIMINATORS)),
-            DashboardPanel("Margin in training", _each("health/{}/margin", DISCRIMINATORS)),
+            DashboardPanel("Accuracy on held-out drawings", each("health/{}/accuracy", DISCRIMINATORS)),
+            DashboardPanel("Share judged real, of real ones", each("health/{}/real_sign", DISCRIMINATORS)),
+            DashboardPanel("Share judged real, of drawn ones", each("health/{}/fake_sign", DISCRIMINATORS)),
+            DashboardPanel("Margin in training", each("health/{}/margin", DISCRIMINATORS)),
             DashboardPanel("Loss of D over loss of G", ("health/d_to_g_loss",)),
             DashboardPanel(
                 "Gradient norms",
-                _each("gradient_norm/{}", ("generator", "drawing", "coherence")),
+                each("gradient_norm/{}", ("generator", "drawing", "coherence")),
                 logarithmic=True,
             ),
-            DashboardPanel("Gradient norm over G's", _each("health/gradient_ratio/{}", ("drawing", "coherence"))),
+            DashboardPanel("Gradient norm over G's", each("health/gradient_ratio/{}", ("drawing", "coherence"))),
             DashboardPanel(
                 "Logits of real and drawn",
-                (*_each("logits/{}_real", DISCRIMINATORS[:4]), *_each("logits/{}_made", DISCRIMINATORS)),
+                (*each("logits/{}_real", DISCRIMINATORS[:4]), *each("logits/{}_made", DISCRIMINATORS)),
             ),
             DashboardPanel("Logits of film", ("logits/d_coh_neighbours", "logits/d_coh_strangers")),
         ),
@@ -142,7 +144,17 @@ SECTIONS: Final = (
         "The drawings are blank, black or all alike for three validations.",
         (
             DashboardPanel("Fixed portraits", ("preview/portraits",), kind="media"),
-            DashboardPanel("Talking", ("preview/talking",), kind="media"),
+            DashboardPanel(
+                "Talking: the same three utterances",
+                each("preview/talking_{}", tuple(UTTERANCES)),
+                kind="media",
+            ),
+            DashboardPanel(
+                "Talking: a recording",
+                ("preview/talking_recording",),
+                kind="media",
+                needs="PortraitPreview with speech",
+            ),
             DashboardPanel("Flow maps, masks, change between frames", ("inner/pictures",), kind="media"),
         ),
     ),
@@ -166,31 +178,32 @@ SECTIONS: Final = (
             DashboardPanel("Waiting for data (percent)", ("throughput/data_wait_percent",), better="lower"),
             DashboardPanel(
                 "Milliseconds of a step",
-                _each("throughput/step_ms_{}", ("median", "p90", "p99")),
+                each("throughput/step_ms_{}", ("median", "p90", "p99")),
                 better="lower",
             ),
             DashboardPanel("GPU memory (GiB)", ("throughput/gpu_memory_gib",), better="lower", needs="a GPU"),
-            DashboardPanel("Updates", _each("updates/{}", ("generator", "drawing", "coherence"))),
+            DashboardPanel("Updates", each("updates/{}", ("generator", "drawing", "coherence"))),
         ),
     ),
 )
 """The dashboard, top to bottom: also the order in which a review looks at it."""
 
 
-def all_names(*, always: bool = False) -> dict[str, DashboardPanel]:
-    """Every name on the dashboard and its panel.
+def all_names(sections: tuple[DashboardSection, ...] = SECTIONS, *, always: bool = False) -> dict[str, DashboardPanel]:
+    """Every name on a dashboard and its panel.
 
     Args:
+        sections: of the dashboard.
         always: only those that every run with the overlay logs.
     """
-    panels = [panel for section in SECTIONS for panel in section.panels if not (always and panel.needs)]
+    panels = [panel for section in sections for panel in section.panels if not (always and panel.needs)]
     return {name: panel for panel in panels for name in panel.names}
 
 
-def as_markdown() -> str:
-    """The dashboard as a checklist for a review: sections, questions, panels and when to stop."""
+def as_markdown(sections: tuple[DashboardSection, ...] = SECTIONS) -> str:
+    """A dashboard as a checklist for a review: sections, questions, panels and when to stop."""
     lines = []
-    for section in SECTIONS:
+    for section in sections:
         lines += [f"## {section.title}", "", f"{section.question}", ""]
         for panel in section.panels:
             good = "" if panel.better == "neither" else f" ({panel.better} is better)"

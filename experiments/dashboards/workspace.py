@@ -1,4 +1,4 @@
-"""W&B's workspace and report, made from :mod:`experiments.dashboards.sections`; needs the extra ``dashboards``.
+"""W&B's workspace and report, made from :mod:`experiments.dashboards.boards`; needs the extra ``dashboards``.
 
 Both are built here without a network; saving one sends it to the account that ``wandb login`` chose.
 """
@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.dashboards.sections import AXIS, SECTIONS, DashboardPanel
+from experiments.dashboards import Module
+from experiments.dashboards.boards import DASHBOARDS
+from experiments.dashboards.sections import AXIS, DashboardPanel
 from lightning_modules.errors import BackendError
 
-TITLE = "inkspeak: portrait GAN"
 
-
-def make_workspace(entity: str, project: str) -> Any:
+def make_workspace(entity: str, project: str, module: Module = "portrait_gan") -> Any:
     """The workspace: one section of panels for each of ours, with the count of samples as axis.
 
     Args:
         entity: user or team of W&B.
         project: of W&B.
+        module: whose runs it shows.
 
     Returns:
         A ``wandb_workspaces.workspaces.Workspace``, not saved.
@@ -27,6 +28,7 @@ def make_workspace(entity: str, project: str) -> Any:
         BackendError: the extra is not installed.
     """
     workspaces, reports = _libraries()
+    board = DASHBOARDS[module]
     sections = [
         workspaces.Section(
             name=section.title,
@@ -34,18 +36,19 @@ def make_workspace(entity: str, project: str) -> Any:
             is_open=number < 4,
             panel_settings=workspaces.SectionPanelSettings(x_axis=AXIS),
         )
-        for number, section in enumerate(SECTIONS)
+        for number, section in enumerate(board.sections)
     ]
     settings = workspaces.WorkspaceSettings(x_axis=AXIS)
-    return workspaces.Workspace(entity=entity, project=project, name=TITLE, sections=sections, settings=settings)
+    return workspaces.Workspace(entity=entity, project=project, name=board.title, sections=sections, settings=settings)
 
 
-def make_report(entity: str, project: str) -> Any:
+def make_report(entity: str, project: str, module: Module = "portrait_gan") -> Any:
     """The report: the same panels under their questions, as minutes of a review to be filled in.
 
     Args:
         entity: user or team of W&B.
         project: of W&B.
+        module: whose runs it shows.
 
     Returns:
         A ``wandb_workspaces.reports.v2.Report``, not saved.
@@ -54,8 +57,9 @@ def make_report(entity: str, project: str) -> Any:
         BackendError: the extra is not installed.
     """
     _, reports = _libraries()
+    board = DASHBOARDS[module]
     blocks: list[Any] = [reports.TableOfContents()]
-    for section in SECTIONS:
+    for section in board.sections:
         panels = [make_panel(reports, panel) for panel in section.panels]
         runset = reports.Runset(entity=entity, project=project)
         blocks += [
@@ -68,8 +72,8 @@ def make_report(entity: str, project: str) -> Any:
     return reports.Report(
         entity=entity,
         project=project,
-        title=TITLE,
-        description="Sections in the order of a review; the axis is the number of photos seen.",
+        title=board.title,
+        description=f"Sections in the order of a review; the axis is the number of {board.counted} seen.",
         blocks=blocks,
     )
 

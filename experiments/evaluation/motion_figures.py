@@ -9,17 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lightning_modules.metrics.carried_frames import CarriedFrames
+from lightning_modules.metrics.drawing_pixels import UNIT_RANGE
 from lightning_modules.metrics.frame_flow import FrameFlow, landmark_flow, optical_flow
 from lightning_modules.metrics.inter_frame_ssim import inter_frame_ssim
-from lightning_modules.metrics.line_flicker import line_flicker
-from lightning_modules.metrics.motion_compensated_ssim import motion_compensated_ssim, motion_magnitude
-from lightning_modules.metrics.warping_error import warping_error
+from lightning_modules.metrics.line_flicker import flicker_of_carried
+from lightning_modules.metrics.motion_compensated_ssim import motion_magnitude, similarity_of_carried
+from lightning_modules.metrics.warping_error import error_of_carried
 
 if TYPE_CHECKING:
     from experiments.evaluation.clips import Pixels, Points
 
-PIECE: Final = 32
-"""Frames measured together; a piece begins with the last frame of the one before."""
+PIECE: Final = 9
+"""Frames measured together, as many as the processor's cache takes; a piece begins with the last frame of the last."""
 
 FlowOfPiece = Callable[[slice], FrameFlow]
 """From frames to the flow between them."""
@@ -56,15 +58,15 @@ def motion_figures(frames: Pixels, flow: FlowOfPiece) -> dict[str, float]:
     flickering = ink = 0
     for start in range(0, len(frames) - 1, PIECE - 1):
         piece = slice(start, start + PIECE)
-        shown, moved = as_tensor(frames[piece]), flow(piece)
-        flicker = line_flicker(shown, moved)
+        clip = CarriedFrames(as_tensor(frames[piece]), flow(piece))
+        flicker = flicker_of_carried(clip)
         flickering += int((flicker.appeared + flicker.vanished).sum())
         ink += int(flicker.ink.sum())
         found = {
-            "ssim": inter_frame_ssim(shown),
-            "ssim_compensated": motion_compensated_ssim(shown, moved),
-            "motion": motion_magnitude(moved),
-            "warping_error": 1000 * warping_error(shown, moved),
+            "ssim": inter_frame_ssim(clip.grey, UNIT_RANGE),
+            "ssim_compensated": similarity_of_carried(clip),
+            "motion": motion_magnitude(clip.flow),
+            "warping_error": 1000 * error_of_carried(clip),
         }
         for name, values in found.items():
             rows.setdefault(name, []).append(values.double())

@@ -14,6 +14,7 @@ import yaml
 
 from experiments.sweeping.sweep_file import SweepFile, read_mapping
 from lightning_modules.errors import ConfigError
+from lightning_modules.weights.registry import STARTERS, require_weight, sha256_of
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,21 @@ class Run:
         return f"{self.overlay}/seed_{self.seed}"
 
     def fingerprint(self) -> dict[str, Any]:
-        """Everything that decides what the run gives: contents of its files, settings, seed.
+        """Everything that decides what the run gives: contents of its files, settings, seed, starter networks.
 
         Comments and layout of the files do not count, nor where and beside how many others the run is carried out.
 
         Raises:
             ConfigError: a file cannot be read any more.
+            WeightsError: a network of the package's own is missing or damaged.
         """
         files = {
             "configs": [read_mapping(Path(path)) for path in self.configs],
             "settings": dict(self.settings),
             "overlay": [read_mapping(Path(path)) for path in self.overlay_files],
         }
-        chosen = {"seed": self.seed, "seed_keys": list(self.seeds), "devices": self.devices}
+        starters = {kind: sha256_of(require_weight(STARTERS[kind])) for kind in sorted(_starters_in(files))}
+        chosen = {"starters": starters, "seed": self.seed, "seed_keys": list(self.seeds), "devices": self.devices}
         ends = {"portraits": self.portraits, "clips": list(self.clips), "clip_options": dict(self.clip_options or {})}
         # Through JSON and back: what is read from a record later compares equal.
         return json.loads(json.dumps(files | chosen | ends, default=str))  # type: ignore[no-any-return]
@@ -173,6 +176,18 @@ def with_overrides(settings: Mapping[str, Any], overrides: Iterable[str]) -> dic
         except yaml.YAMLError as error:
             raise ConfigError(f"--set got {text!r}", "write the value as YAML does") from error
     return result
+
+
+def _starters_in(tree: Any) -> set[str]:
+    """Kinds of the networks that a configuration takes from the package by a word, which stays when they change."""
+    found: set[str] = set()
+    if isinstance(tree, Mapping):
+        if tree.get("path") == "starter" and tree.get("kind") in STARTERS:
+            found.add(tree["kind"])
+        tree = list(tree.values())
+    for part in tree if isinstance(tree, list) else []:
+        found |= _starters_in(part)
+    return found
 
 
 def short_digest(fingerprint: Mapping[str, Any]) -> str:

@@ -147,13 +147,15 @@ def read_sweep(path: str | Path) -> SweepFile:
             name, a file that it names is not there, or it speaks of an overlay that it does not have.
     """
     tree = read_mapping(Path(path))
+    # Put by as it stands: the parser would make the objects whose classes it names, and these are for the runs.
+    aside = {"settings": tree.pop("settings")} if isinstance(tree.get("settings"), dict) else {}
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(SweepFile)
     try:
         parsed = parser.instantiate(parser.parse_object(tree))
     except (argparse.ArgumentError, TypeError, ValueError) as error:
         raise ConfigError(_plain(str(error)), "see experiments/sweeps/ablations.yaml for the form", path) from error
-    sweep = SweepFile(**vars(parsed))
+    sweep = SweepFile(**(vars(parsed) | aside))
     _check(sweep, Path(path))
     base = Path(path).resolve().parent
     overlays = {

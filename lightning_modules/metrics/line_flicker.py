@@ -8,6 +8,7 @@ that opens: for those see :mod:`.warping_error` and :mod:`.motion_compensated_ss
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import cv2
@@ -16,15 +17,17 @@ import torch
 from torch import Tensor
 
 from lightning_modules.errors import MetricError
-from lightning_modules.geometry.sampling import map_of, sample
+from lightning_modules.geometry.sampling import sample
+from lightning_modules.metrics.carried_frames import CarriedFrames
 from lightning_modules.metrics.clip_mean import MeanOverClips
-from lightning_modules.metrics.drawing_pixels import UNIT_RANGE, ValueRange, as_grey
-from lightning_modules.metrics.frame_flow import FrameFlow, require_flow_of
+from lightning_modules.metrics.drawing_pixels import UNIT_RANGE, ValueRange
+from lightning_modules.metrics.frame_flow import FrameFlow, squared_length
 
 _INK = 0.5  # grey below it is drawn ink: halfway from black to paper
 _TRACE = 0.75  # grey below it is still a trace of a line, so that a line about half as dark as ink does not flicker
 _REACH = 2.0  # pixels within which a trace is the same line
 _ROUNDING = 0.01  # of distances read between pixels
+_MARGIN = 8  # pixels: reach, flow and the pixels that are read between add up to less than five
 _STILL = 1.0  # pixels a frame: where the flow is longer, something moves
 
 
@@ -44,19 +47,38 @@ class LineFlicker(NamedTuple):
 
 
 def _distance_to(ink: Tensor) -> Tensor:
-    """Pixels to the next ink: (T, H, W) bool to (T, 1, H, W) float32; far beyond the frame where there is none."""
+    """Pixels to the next ink: (H, W) bool to (1, 1, H, W) float32; far beyond the frame where there is none."""
     blank = np.ascontiguousarray((~ink).to(torch.uint8).cpu().numpy())
-    away = [cv2.distanceTransform(one, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for one in blank]
+    away = cv2.distanceTransform(blank, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     # Without any ink OpenCV says about 1e4 or infinity, by its version.
-    far = float(sum(blank.shape[1:]))
-    return torch.from_numpy(np.minimum(np.stack(away), far)).to(ink.device)[:, None]
+    return torch.from_numpy(np.minimum(away, float(sum(blank.shape)))).to(ink.device)[None, None]
 
 
-def _counted(ink: Tensor, away: Tensor, flow: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+def _surely_near(trace: Tensor) -> Tensor:
+    """(N, H, W) bool: pixels that are, with their eight neighbours, within reach of a trace.
+
+    So is everything between them. This is most of a drawing's lines, and takes a tenth of the time of distances.
+    """
+    reach = np.array([[math.hypot(x, y) <= _REACH for x in range(-2, 3)] for y in range(-2, 3)], np.uint8)
+    planes = trace.to(torch.uint8).cpu().numpy()
+    near = [cv2.erode(cv2.dilate(plane, reach), np.ones((3, 3), np.uint8)) for plane in planes]
+    return torch.from_numpy(np.stack(near)).to(trace.device).bool()
+
+
+def _counted(ink: Tensor, trace: Tensor, flow: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     """Of ink (T - 1, H, W) that stands still: how much has no trace in the other frame, and how much there is."""
-    still = ink & (flow.norm(dim=-1) < _STILL) & known[:, None, None]
-    lost = still & (sample(away, map_of(flow.to(away.dtype)))[:, 0] > _REACH + _ROUNDING)
-    return lost.sum((1, 2)), still.sum((1, 2))
+    still = ink & (squared_length(flow) < _STILL**2) & known[:, None, None]
+    lost = torch.zeros(len(ink), dtype=torch.long, device=ink.device)
+    # What moves less than a pixel comes from between its own place and the next ones.
+    doubtful = still & ~_surely_near(trace)
+    for pair in torch.nonzero(doubtful.sum((1, 2)))[:, 0].tolist():
+        rows, columns = torch.nonzero(doubtful[pair], as_tuple=True)
+        # Distances are worked out around the places only: what lies beyond the margin is out of reach.
+        top, left = (max(0, int(axis.min()) - _MARGIN) for axis in (rows, columns))
+        around = trace[pair, top : int(rows.max()) + _MARGIN + 1, left : int(columns.max()) + _MARGIN + 1]
+        places = flow[pair, rows, columns].float() + torch.stack((columns - left, rows - top), dim=-1)
+        lost[pair] = (sample(_distance_to(around), places[None, None]) > _REACH + _ROUNDING).sum()
+    return lost, still.sum((1, 2))
 
 
 def line_flicker(frames: Tensor, flow: FrameFlow, value_range: ValueRange = UNIT_RANGE) -> LineFlicker:
@@ -71,12 +93,16 @@ def line_flicker(frames: Tensor, flow: FrameFlow, value_range: ValueRange = UNIT
         MetricError: one frame only, or a value is not finite.
         ValueError: another shape or type.
     """
-    require_flow_of(frames, flow)
+    return flicker_of_carried(CarriedFrames(frames, flow, value_range))
+
+
+def flicker_of_carried(clip: CarriedFrames) -> LineFlicker:
+    """The same of a clip whose grey levels and flow are known already."""
+    flow, grey = clip.flow, clip.grey[:, 0]
     known = flow.known()
-    grey = as_grey(frames, value_range)[:, 0]
-    ink, away = grey < _INK, _distance_to(grey < _TRACE)
-    appeared, after = _counted(ink[1:], away[:-1], flow.backward.nan_to_num(), known)
-    vanished, before = _counted(ink[:-1], away[1:], flow.forward.nan_to_num(), known)
+    ink, trace = grey < _INK, grey < _TRACE
+    appeared, after = _counted(ink[1:], trace[:-1], flow.backward, known)
+    vanished, before = _counted(ink[:-1], trace[1:], flow.forward, known)
     return LineFlicker(appeared, vanished, after + before)
 
 

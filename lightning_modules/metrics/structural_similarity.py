@@ -59,17 +59,22 @@ def similarity_map(first: Tensor, second: Tensor) -> Tensor:
     """
     if first.shape != second.shape or first.ndim != 4 or first.shape[1] != 1 or min(first.shape[2:]) <= 2 * RADIUS:
         raise ValueError(f"pictures are (N, 1, H, W) from 11 x 11, got {tuple(first.shape)} and {tuple(second.shape)}")
-    found = []
+    found = torch.empty_like(first, dtype=torch.float64)
     with torch.no_grad(), torch.autocast(first.device.type, enabled=False):
-        # One pair at a time stays in the processor's cache.
-        for x, y in zip(*(torch.split(side.detach().double(), 1) for side in (first, second)), strict=True):
-            means = _window_mean(torch.cat((x, y, x * x + y * y, x * y)))
-            mean_x, mean_y, power, product = torch.split(means, 1)
-            squares, cross = mean_x.square() + mean_y.square(), mean_x * mean_y
+        # One pair at a time, and in place: it stays in the processor's cache, and new memory costs as much as the sums.
+        four = first.new_empty(4, *first.shape[1:], dtype=torch.float64)
+        for x, y, alike in zip(first.detach().double(), second.detach().double(), found, strict=True):
             # Only the sum of the two variances counts, so that four means do instead of five.
-            brightness = (2 * cross + _C1) / (squares + _C1)
-            found.append(brightness * (2 * (product - cross) + _C2) / (power - squares + _C2))
-    return torch.cat(found)
+            four[0], four[1] = x, y
+            torch.mul(x, x, out=four[2]).addcmul_(y, y)
+            torch.mul(x, y, out=four[3])
+            mean_x, mean_y, power, product = _window_mean(four)
+            cross = torch.mul(mean_x, mean_y, out=alike)
+            squares = mean_x.mul_(mean_x).addcmul_(mean_y, mean_y)
+            covariance, variances = product.sub_(cross), power.sub_(squares)
+            cross.mul_(2).add_(_C1).mul_(covariance.mul_(2).add_(_C2))
+            cross.div_(squares.add_(_C1).mul_(variances.add_(_C2)))
+    return found
 
 
 def structural_similarity(first: Tensor, second: Tensor) -> Tensor:

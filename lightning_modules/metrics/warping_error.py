@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from lightning_modules.metrics.carried_frames import CarriedFrames
 from lightning_modules.metrics.clip_mean import MeanOverClips, mean_of_known
-from lightning_modules.metrics.drawing_pixels import UNIT_RANGE, ValueRange, as_grey
-from lightning_modules.metrics.frame_flow import FrameFlow, require_flow_of
+from lightning_modules.metrics.drawing_pixels import UNIT_RANGE, ValueRange
+from lightning_modules.metrics.frame_flow import FrameFlow
 
 
 def warping_error(frames: Tensor, flow: FrameFlow, value_range: ValueRange = UNIT_RANGE) -> Tensor:
@@ -30,11 +31,12 @@ def warping_error(frames: Tensor, flow: FrameFlow, value_range: ValueRange = UNI
         MetricError: one frame only, or a value is not finite.
         ValueError: another shape or type.
     """
-    require_flow_of(frames, flow)
-    grey = as_grey(frames, value_range)
-    changed = (flow.carried(grey[:-1]) - grey[1:]).square()[:, 0]
-    shown = flow.visible()
-    return (changed * shown).sum((1, 2)) / shown.sum((1, 2))
+    return error_of_carried(CarriedFrames(frames, flow, value_range))
+
+
+def error_of_carried(clip: CarriedFrames) -> Tensor:
+    """The same of a clip whose frames have been moved already."""
+    return clip.mean_of_visible((clip.moved - clip.following).square_()[:, 0])
 
 
 class WarpingError(MeanOverClips):

@@ -16,7 +16,6 @@ the same file again, and says so in one line where it is gone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -28,7 +27,7 @@ from lightning_modules.losses.geometry import FractionOrigin
 from lightning_modules.networks.frozen.frozen_network import FrozenNetwork
 from lightning_modules.weights.checkpoint_file import read_weight_file
 from lightning_modules.weights.published import from_published
-from lightning_modules.weights.registry import require_weight
+from lightning_modules.weights.registry import STARTERS, require_weight
 
 FrozenKind = Literal["mobilefacenet", "sphereface", "flow_regression", "modnet", "edge_detector"]
 """Landmark detector, face features, flow map A: ``geometry_detector``, ``identity_features``, ``flow_regression`` of
@@ -36,12 +35,6 @@ the portrait GAN; MODNet, the mattes of ``--matte modnet``; HED, the ``edge_dete
 
 STARTER: Final = "starter"
 """In place of a path: the file that comes with the package."""
-
-_STARTERS: Final[Mapping[str, str]] = {
-    "mobilefacenet": "starter-landmark-detector",
-    "sphereface": "starter-identity-features",
-    "flow_regression": "starter-flow-regression",
-}
 
 
 def path_of(kind: FrozenKind, path: str | Path) -> Path:
@@ -57,9 +50,9 @@ def path_of(kind: FrozenKind, path: str | Path) -> Path:
     """
     if str(path) != STARTER:
         return Path(path)
-    if kind not in _STARTERS:
+    if kind not in STARTERS:
         raise ConfigError(f"no {kind} comes with this package", "give the path of a file")
-    return require_weight(_STARTERS[kind])
+    return require_weight(STARTERS[kind])
 
 
 def network_from_file(kind: FrozenKind, path: str | Path) -> nn.Module:

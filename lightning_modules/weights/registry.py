@@ -9,13 +9,21 @@ import dataclasses
 import hashlib
 import importlib.util
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from lightning_modules.errors import WeightsError
 
 MANIFEST = Path(__file__).with_name("manifest.yaml")
+
+STARTERS: Final[Mapping[str, str]] = {
+    "mobilefacenet": "starter-landmark-detector",
+    "sphereface": "starter-identity-features",
+    "flow_regression": "starter-flow-regression",
+}
+"""Networks that come with this package, which a configuration takes by ``path: starter``: kind -> name."""
 
 Location = Literal["package", "torch-hub", "own-copy", "weight-set"]
 State = Literal["intact", "changed", "present", "absent", "own copy"]

@@ -25,6 +25,6 @@ def test_two_processes_report_what_one_reports(two_ranks, tmp_path):
     for name, value in alone.items():
         assert first[name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
     assert sorted(path.name for path in (tmp_path / "previews").iterdir()) == [
-        "photos_000000000.mp4",
         "photos_000000000.png",
+        *(f"photos_000000000_{name}.mp4" for name in ("fast", "pauses", "slow")),
     ]

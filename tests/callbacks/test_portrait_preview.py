@@ -13,6 +13,8 @@ from PIL import Image
 
 from callbacks import portrait_preview
 from callbacks.portrait_preview import COLUMNS, PortraitPreview, sheet_cells
+from callbacks.preview_utterances import UTTERANCES
+from callbacks.talking_portraits import TalkingFilm
 from lightning_modules.errors import AudioError, ConfigError
 
 
@@ -27,7 +29,9 @@ def fitted(folder, callback, epochs=1, module=None, batches=3, **options):
 def test_files_are_named_by_the_photos_seen(tmp_path):
     fitted(tmp_path, PortraitPreview(3, seconds=0.4), epochs=2)
     names = sorted(path.name for path in (tmp_path / "previews").iterdir())
-    assert names == ["photos_000000004.mp4", "photos_000000004.png", "photos_000000008.mp4", "photos_000000008.png"]
+    assert names == [
+        f"photos_{seen:09d}{end}" for seen in (4, 8) for end in (".png", "_fast.mp4", "_pauses.mp4", "_slow.mp4")
+    ]
 
 
 def test_the_sheet_has_three_rows_of_eight(tmp_path):
@@ -58,18 +62,22 @@ def test_the_cells_show_what_the_columns_say():
         assert red > 150 > max(green, blue)
 
 
-def test_the_clip_speaks_frame_by_frame(tmp_path):
-    module = fitted(tmp_path, PortraitPreview(1, seconds=0.52, fps=25))  # 13 frames: an odd number
-    with av.open(tmp_path / "previews" / "photos_000000004.mp4") as clip:
-        frames = [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
-        assert not clip.streams.audio
-    assert len(frames) == 13
-    assert frames[0].shape[:2] == (SIZE, 2 * SIZE + SIZE // 64 * 2)
-    photo = ((make_batch(2).photo[0] + 1) * 127.5).numpy().transpose(1, 2, 0)
-    assert np.abs(frames[-1][:, :SIZE].mean() - photo.mean()) < 4
-    shades = [frame[:, -SIZE:].mean() for frame in frames]  # the drawer shades by the landmarks
-    assert np.ptp(shades) > 0.05
-    assert module.drawn == 1 + 3 + 1 + 1  # sanity check, validation, sheet, clip
+def test_the_films_speak_frame_by_frame(tmp_path):
+    module = fitted(tmp_path, PortraitPreview(2, seconds=0.52, fps=25, speakers=2))  # 13 frames: an odd number
+    cell = SIZE + 6
+    for name in UTTERANCES:
+        with av.open(tmp_path / "previews" / f"photos_000000004_{name}.mp4") as clip:
+            frames = [frame.to_ndarray(format="rgb24") for frame in clip.decode(video=0)]
+            assert not clip.streams.audio
+        assert len(frames) == 13
+        assert frames[0].shape[:2] == (2 * cell + 6, 4 * cell + 6)
+        for row, own in enumerate(make_batch(2).photo):
+            strip = [frame[6 + row * cell : (row + 1) * cell] for frame in frames]
+            photo = ((own + 1) * 127.5).numpy()
+            assert np.abs(strip[-1][:, 6:cell].mean() - photo.mean()) < 4
+            shades = [frame[:, 6 + 3 * cell : 4 * cell].mean() for frame in strip]  # shaded by the landmarks
+            assert np.ptp(shades) > 0.05
+    assert module.drawn == 1 + 3 + 1 + 3 * 2  # sanity check, validation, sheet, three films of two portraits
 
 
 def test_a_recording_is_heard(tmp_path):
@@ -78,7 +86,7 @@ def test_a_recording_is_heard(tmp_path):
     path = tmp_path / "voice.wav"
     soundfile.write(path, 0.3 * np.sin(np.arange(16000) * 0.2), 16000)
     fitted(tmp_path, PortraitPreview(1, seconds=0.4, speech=str(path)))
-    with av.open(tmp_path / "previews" / "photos_000000004.mp4") as clip:
+    with av.open(tmp_path / "previews" / "photos_000000004_recording.mp4") as clip:
         assert clip.streams.audio
         assert float(clip.duration / av.time_base) == pytest.approx(0.4, abs=0.03)
     with pytest.raises(AudioError):
@@ -158,11 +166,11 @@ def test_wandb_gets_paths_and_the_number_of_photos(tmp_path, monkeypatch):
     runner = trainer(tmp_path)
     runner._loggers = [Logger()]
     sheet, clip = tmp_path / "a.png", tmp_path / "a.mp4"
-    frames = np.zeros((2, 4, 4, 3), np.uint8)
-    portrait_preview._show(runner, portrait_preview._Pictures(12800, sheet, clip, [], frames[0], frames))
-    assert logged == [{"preview/portraits": "image", "seen/samples": 12800, "preview/talking": "video"}]
+    film = TalkingFilm(clip, make_batch(1), torch.zeros(1, 2, 68, 2), np.zeros((1, 2, 4, 4, 3), np.uint8), None)
+    portrait_preview._show(runner, portrait_preview._Pictures(12800, sheet, [], {"slow": film}))
+    assert logged == [{"preview/portraits": "image", "seen/samples": 12800, "preview/talking_slow": "video"}]
     assert steps == [{}]  # never a step of our own
-    assert made == [("image", str(sheet), "after 12,800 photos"), ("mp4", str(clip), "after 12,800 photos")]
+    assert made == [("image", str(sheet), "after 12,800 photos"), ("mp4", str(clip), "slow, after 12,800 photos")]
 
 
 def test_colour_styles_are_shown_too(tmp_path):
@@ -170,7 +178,9 @@ def test_colour_styles_are_shown_too(tmp_path):
     assert all(cell.shape == (SIZE, SIZE, 3) for cell in cells)
 
 
-@pytest.mark.parametrize("options", [{"portraits": 0}, {"every_photos": 0}, {"seconds": -1.0}, {"fps": 0.0}])
+@pytest.mark.parametrize(
+    "options", [{"portraits": 0}, {"speakers": 0}, {"every_photos": 0}, {"seconds": -1.0}, {"fps": 0.0}]
+)
 def test_impossible_numbers_are_refused(options):
     with pytest.raises(ConfigError, match="previews of"):
         PortraitPreview(**options)

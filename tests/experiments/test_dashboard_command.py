@@ -6,13 +6,18 @@ import importlib.util
 import runpy
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from experiments.__main__ import main
+from experiments.dashboards import Module
+from experiments.dashboards.boards import DASHBOARDS
 from experiments.dashboards.evaluation_run import average_table, clip_table
-from experiments.dashboards.sections import SECTIONS, all_names
+from experiments.dashboards.sections import all_names
+from experiments.dashboards.speech_sections import SPEECH_SECTIONS
 from experiments.pages.evaluation_summary import read_summary
+from lightning_modules.losses.landmark_objective import LandmarkObjective
 
 HERE = Path(__file__).parent
 
@@ -25,15 +30,44 @@ def evaluation(tmp_path):
     return tmp_path / "table1"
 
 
-def test_the_checklist_names_every_panel(capsys):
-    assert main(["dashboard", "show"]) == 0
+@pytest.mark.parametrize("module", DASHBOARDS)
+def test_the_checklist_names_every_panel(module, capsys):
+    assert main(["dashboard", "show", "--module", module]) == 0
     text = capsys.readouterr().out
-    assert text.index("## Overview") < text.index("## Objective") < text.index("## Throughput")
-    for section in SECTIONS:
+    sections = DASHBOARDS[module].sections
+    places = [text.index(f"## {section.title}\n") for section in sections]
+    assert places == sorted(places)
+    for section in sections:
         assert section.question in text
         assert f"Stop: {section.stop}" in text
-    assert all(f"`{name}`" in text for name in all_names())
-    assert "- FID (lower is better): `drawings/fid`; needs Inception's weights" in text
+    assert all(f"`{name}`" in text for name in all_names(sections))
+
+
+def test_the_portrait_gan_is_shown_where_nothing_is_said(capsys):
+    assert main(["dashboard", "show"]) == 0
+    assert "- FID (lower is better): `drawings/fid`; needs Inception's weights" in capsys.readouterr().out
+    assert set(DASHBOARDS) == set(get_args(Module))
+
+
+@pytest.mark.parametrize("module", DASHBOARDS)
+def test_every_section_asks_and_says_when_to_stop(module):
+    sections = DASHBOARDS[module].sections
+    assert all(section.question.endswith("?") or "." in section.question for section in sections)
+    assert all(section.stop.endswith(".") for section in sections)
+    names = [name for section in sections for panel in section.panels for name in panel.names]
+    assert len(names) == len(set(names))
+
+
+def test_the_terms_of_speech_are_those_of_its_objective():
+    import torch
+
+    objective = LandmarkObjective(motion=1.0, lip_opening=1.0)
+    pair = torch.zeros(2, 1, 4, 204)
+    terms = objective.terms(*pair) | {"adversarial": lambda: torch.zeros(())}
+    _, report = objective.total(terms)
+    shown = set(all_names(SPEECH_SECTIONS))
+    assert set(report) == {name for name in shown if name.startswith("term/")}
+    assert {f"validation/{name}" for name in objective.terms(*pair)} <= shown
 
 
 @pytest.mark.parametrize("command", ["workspace", "report"])
@@ -46,16 +80,21 @@ def test_without_the_library_one_line_says_what_to_install(command, monkeypatch,
 
 
 @pytest.mark.skipif(importlib.util.find_spec("wandb_workspaces") is None, reason="the extra dashboards")
-def test_workspace_and_report_hold_every_panel():
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the library's own
+@pytest.mark.parametrize("module", DASHBOARDS)
+def test_workspace_and_report_hold_every_panel(module):
     from experiments.dashboards.workspace import make_report, make_workspace
 
-    workspace = make_workspace("team", "inkspeak")
-    assert [section.name for section in workspace.sections] == [section.title for section in SECTIONS]
+    board = DASHBOARDS[module]
+    workspace = make_workspace("team", "inkspeak", module)
+    assert workspace.name == board.title
+    assert [section.name for section in workspace.sections] == [section.title for section in board.sections]
     text = workspace._to_model().model_dump_json(by_alias=True)
-    assert all(name in text for name in all_names())
-    assert text.count('"seen/samples"') >= sum(panel.kind == "lines" for one in SECTIONS for panel in one.panels)
-    grids = [block for block in make_report("team", "inkspeak").blocks if type(block).__name__ == "PanelGrid"]
-    assert [len(grid.panels) for grid in grids] == [len(section.panels) for section in SECTIONS]
+    assert all(name in text for name in all_names(board.sections))
+    assert text.count('"seen/samples"') >= sum(panel.kind == "lines" for one in board.sections for panel in one.panels)
+    report = make_report("team", "inkspeak", module)
+    grids = [block for block in report.blocks if type(block).__name__ == "PanelGrid"]
+    assert [len(grid.panels) for grid in grids] == [len(section.panels) for section in board.sections]
 
 
 def test_the_tables_of_an_evaluation(evaluation):

@@ -43,11 +43,13 @@ def compile_strictly(path: Path) -> None:
 
 
 def test_every_module_imports_without_a_warning(modules, repository, tmp_path):
-    # First without the filter: libraries that were installed without bytecode are compiled here, and what the compiler
-    # has to say about their source is theirs to mend.
-    for options in [(), ("-W", "error")]:
-        failed = import_each(sorted(modules), repository, tmp_path / "report.json", *options)
-        assert not failed, "\n".join(f"{name}: {error}" for name, error in failed.items())
+    names, report, strict = sorted(modules), tmp_path / "report.json", ("-W", "error")
+    failed = import_each(names, repository, report, *strict)
+    if failed:
+        # Libraries that were installed without bytecode are compiled at their first import, and what the compiler has
+        # to say about their source is theirs to mend: once more, now that they have been imported without the filter.
+        failed = import_each(names, repository, report) or import_each(names, repository, report, *strict)
+    assert not failed, "\n".join(f"{name}: {error}" for name, error in failed.items())
 
 
 def test_every_module_compiles_without_a_warning(modules):

@@ -41,13 +41,15 @@ class Clone:
         self.python = folder / "python"
         self.log = folder / "log"
 
-    def make(self, *arguments: str, fail: str = "", python: str = "python") -> tuple[int, list[str], str]:
+    def make(
+        self, *arguments: str, fail: str = "", python: str = "python", chromium: str = ""
+    ) -> tuple[int, list[str], str]:
         """Exit status, requests to the interpreter, what was said on the error stream."""
         self.log.write_text("")
         run = subprocess.run(
             ["make", *arguments, f"PYTHON={self.python.with_name(python)}"],
             cwd=self.folder,
-            env={"PATH": os.environ["PATH"], "LOG": str(self.log), "FAIL": fail},
+            env={"PATH": os.environ["PATH"], "LOG": str(self.log), "FAIL": fail, "INKSPEAK_CHROMIUM": chromium},
             capture_output=True,
             text=True,
             check=False,
@@ -130,6 +132,25 @@ def test_test_runs_the_fast_tests_and_passes_failure_on(clone):
     assert requests[-1] == "-m pytest -n 2 -m not slow and not network"
     assert clone.make("test", "JOBS=1")[1] == ["-m pytest -n 1 -m not slow and not network"]
     assert clone.make("test", fail="pytest")[0] != 0
+
+
+def test_the_pages_are_tried_with_a_browser_of_the_system(clone, repository):
+    status, requests, _ = clone.make("test-browser", chromium=str(clone.python))
+    assert status == 0
+    assert installs(requests)[-1].endswith("--editable .[dev,browser]")
+    assert requests[-1] == "-m pytest -n 2 -m browser"
+    tests = (repository / "tests" / "experiments" / "pages" / "conftest.py").read_text()
+    (names,) = [line for line in (repository / "Makefile").read_text().splitlines() if line.startswith("BROWSERS")]
+    assert f"PROGRAMS = {tuple(names.split()[2:])}".replace("'", '"') in tests
+
+
+def test_without_a_browser_one_line_says_what_to_install(clone):
+    status, requests, said = clone.make("test-browser", chromium="/absent/chromium")
+    assert status != 0
+    assert requests == []  # before anything is set up
+    (line,) = [line for line in said.splitlines() if not line.startswith("make:")]
+    assert "/absent/chromium" in line
+    assert "apt-get install chromium" in line
 
 
 def test_a_dry_run_shows_the_commands_and_does_nothing(clone):

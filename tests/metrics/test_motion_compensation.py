@@ -127,6 +127,29 @@ def test_flicker_by_loops():
     assert 0 < lost < total
 
 
+def test_flicker_by_distances_everywhere():
+    """What is only worked out where a line is in doubt is what distances from every pixel of the frame give."""
+    from scipy.ndimage import distance_transform_edt, map_coordinates
+
+    generator = np.random.default_rng(1)
+    frames = np.where(generator.random((4, SIZE, SIZE)) < 0.02, generator.random((4, SIZE, SIZE)), 1)
+    flow = FrameFlow(*(torch.from_numpy(generator.uniform(-0.8, 0.8, (3, SIZE, SIZE, 2))).float() for _ in "ab"))
+    found = line_flicker(torch.from_numpy(frames[:, None]), flow)
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    lost, total = np.zeros(3, int), np.zeros(3, int)
+    for way, shown, other in ((flow.backward, frames[1:], frames[:-1]), (flow.forward, frames[:-1], frames[1:])):
+        for pair in range(3):
+            x, y = np.moveaxis(way[pair].double().numpy(), -1, 0)
+            still = (shown[pair] < 0.5) & (np.hypot(x, y) < 1)
+            away = distance_transform_edt(other[pair] >= 0.75)
+            read = map_coordinates(away, [rows + y, columns + x], order=1, mode="nearest")
+            lost[pair] += (still & (read > 2.01)).sum()
+            total[pair] += still.sum()
+    assert (found.appeared + found.vanished).tolist() == lost.tolist()
+    assert found.ink.tolist() == total.tolist()
+    assert 0 < lost.sum() < total.sum()
+
+
 def test_flicker_by_hand():
     """A line of 20 pixels that stays, one of 10 that goes and, where something moves, one that does not count."""
     pair = torch.ones(2, 1, SIZE, SIZE)

@@ -8,8 +8,11 @@ import pytest
 import yaml
 from sweeps import read, runs
 
+from experiments.sweeping import plan as sweeping_plan
 from experiments.sweeping.plan import chosen_runs, plan, with_overrides
+from experiments.sweeping.record import differences
 from lightning_modules.errors import ConfigError
+from lightning_modules.weights.registry import STARTERS, load_manifest
 
 
 def test_each_row_gets_its_first_run_before_any_gets_its_second(tmp_path: Path) -> None:
@@ -38,6 +41,22 @@ def test_the_fingerprint_knows_contents_and_not_comments_or_launchers(tmp_path: 
     assert all(run.fingerprint() != before for run, before in zip(moved, first, strict=True))
     two = runs(tmp_path, launcher={"devices": 2})
     assert two[0].fingerprint() != first[0]
+
+
+def test_the_fingerprint_knows_the_packages_own_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their names stay the same when they are trained anew; a run with the old ones is then no run of the table."""
+    (before, *_) = runs(tmp_path)
+    assert before.fingerprint()["starters"] == {}
+    network = {"class_path": "a.B", "init_args": {"kind": "sphereface", "path": "starter"}}
+    own = {"class_path": "a.B", "init_args": {"kind": "mobilefacenet", "path": "mine.pth"}}
+    settings = {"model": {"networks": [{"identity": network}, own]}}
+    (run, *_) = runs(tmp_path, settings=settings)
+    (name,) = [one for one in load_manifest() if one.name == STARTERS["sphereface"]]
+    first = run.fingerprint()
+    assert first["starters"] == {"sphereface": name.sha256}
+    monkeypatch.setattr(sweeping_plan, "sha256_of", lambda _: "0" * 64)
+    (change,) = differences(first, run.fingerprint())
+    assert change.startswith("starters.sphereface was ")
 
 
 def test_runs_are_chosen_by_name(tmp_path: Path) -> None:

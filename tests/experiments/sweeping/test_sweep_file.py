@@ -16,6 +16,11 @@ from lightning_modules.errors import ConfigError
 SWEEPS = Path(__file__).resolve().parents[3] / "experiments" / "sweeps"
 
 
+def test_settings_may_name_classes_and_make_none(tmp_path: Path) -> None:
+    settings = {"model": {"class_path": "pathlib.Path", "init_args": {"width": 3}}, "none": None}
+    assert read(tmp_path, settings=settings).settings == settings
+
+
 def test_names_of_files_are_relative_to_the_sweep(tmp_path: Path) -> None:
     sweep = read(tmp_path)
     assert sweep.configs == [str(tmp_path / "base.yaml")]
