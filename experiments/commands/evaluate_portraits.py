@@ -91,7 +91,7 @@ def evaluate_portraits(  # noqa: PLR0913 - every choice of the user is an argume
         inkspeak evaluate portraits faces/ --speech hello.wav --weights mine.safetensors --drawings prepared/drawings
     """
     given = dict(locals())
-    asked = parse_methods(methods)
+    asked = parse_methods(methods)[::-1]  # ours beside the static drawing
     if any(one.folder is not None or one.name == DRAWN_FRAMES for one in asked):
         raise ConfigError("a photo has no film", f"leave out {DRAWN_FRAMES} and videos of other systems")
     settings = EvaluationSettings(
