@@ -15,21 +15,22 @@ from experiments.evaluation.drawn_landmarks import in_colour
 from experiments.evaluation.measuring import Measurer, Truth
 from experiments.evaluation.results import Result, ResultFolder
 from experiments.portrait_evaluation.pair_figures import at_rest, identity_distance, shown_motion
-from experiments.portrait_evaluation.poses import Pose, chosen_poses
-from experiments.portrait_evaluation.still_scene import PhotoScene
+from experiments.portrait_evaluation.poses import REST_FRAME, Pose, chosen_poses
+from experiments.portrait_evaluation.still_scene import PhotoScene, SomeFrames
 from lightning_modules.errors import InkspeakError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from experiments.evaluation.clips import Pixels
     from experiments.evaluation.methods import Method
     from experiments.evaluation.scene import Tools
     from experiments.portrait_evaluation.inputs import NamedFile
-    from experiments.portrait_evaluation.still_scene import SomeFrames
     from lightning_modules.losses.identity import FaceFeatures
 
 MOST_FRAMES = 50
 """Consecutive frames that are measured, two seconds at 25 a second."""
-EDITION = 1
+EDITION = 2
 """Raised whenever the same photo and utterance would give another result."""
 
 
@@ -92,18 +93,24 @@ class PairRun:
     @cached_property
     def poses(self) -> list[Pose]:
         """The moments that are looked at."""
-        return chosen_poses(self.scene.whole.track.landmarks)
+        return chosen_poses(self.scene.whole.track.landmarks, self.face)
+
+    @cached_property
+    def face(self) -> NDArray[np.float32]:
+        """The photo's own landmarks, (68, 3)."""
+        return self.scene.whole.portrait.landmarks.cpu().numpy().astype(np.float32)
 
     @cached_property
     def frames(self) -> list[int]:
-        """Numbers of all frames that are drawn, the measured ones first."""
-        beyond = {pose.frame for pose in self.poses if pose.frame >= self.window}
-        return [*range(self.window), *sorted(beyond)]
+        """Numbers of all frames that are drawn: the measured ones, then what is only looked at."""
+        return [*range(self.window), *sorted({pose.frame for pose in self.poses} - set(range(self.window)))]
 
     @cached_property
     def shown(self) -> SomeFrames:
         """What the methods are shown."""
-        return self.scene.only(self.frames)
+        track = self.scene.whole.track.landmarks
+        poses = [self.face if number == REST_FRAME else track[number] for number in self.frames]
+        return SomeFrames(self.scene, np.stack(poses))
 
     @cached_property
     def static(self) -> Pixels:
@@ -119,7 +126,7 @@ class PairRun:
     @cached_property
     def rest(self) -> dict[str, float]:
         """What the detector makes of the static drawing."""
-        return at_rest(self.measurer.finder, self.static, self.shown.filmed.landmarks[0])
+        return at_rest(self.measurer.finder, self.static, self.face[:, :2])
 
     @cached_property
     def truth(self) -> Truth:
@@ -168,7 +175,7 @@ class PairRun:
         measured, asked = frames[: self.window], self.truth.landmarks
         told = self.measurer.measure(measured, self.truth, asked=asked)
         more = shown_motion(told.landmarks, asked, frames.shape[1])
-        rest = self.shown.filmed.landmarks[0]
+        rest = self.face[:, :2]
         more["identity_distance"] = identity_distance(self.features, measured, asked, self.static, rest)
         figures = told.figures | {
             name: None if np.isnan(value) else value for name, value in (more | self.rest).items()

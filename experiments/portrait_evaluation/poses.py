@@ -25,15 +25,19 @@ TITLES: Final = {
 }
 
 
+REST_FRAME: Final = -1
+"""Number of the pose of the photo itself, which need not occur in a track."""
+
+
 @dataclass(frozen=True)
 class Pose:
     """A moment.
 
     Attributes:
         name: one of :data:`POSES`.
-        frame: its number, from 0.
-        value: by which it was chosen: opening of the inner lips or of the lids in outer-eye distances, yaw in degrees,
-            positive to the viewer's right; 0 at rest.
+        frame: its number, from 0; :data:`REST_FRAME` at rest.
+        value: by which it was chosen: opening of the inner lips in outer-eye distances; yaw against the photo in
+            degrees, positive to the viewer's right; opening of the lids in percent of that in the photo; 0 at rest.
     """
 
     name: str
@@ -43,40 +47,46 @@ class Pose:
     @property
     def strength(self) -> float:
         """How much of what it is to show it shows; the larger, the better."""
-        return {"open": self.value, "turned": abs(self.value), "closed": -self.value, "blink": -self.value}.get(
-            self.name, 0.0
-        )
+        signed = {"open": self.value, "turned": abs(self.value), "closed": -self.value, "blink": -self.value}
+        return signed.get(self.name, 0.0)
+
+    @property
+    def caption(self) -> str:
+        """Its name for a reader, with what tells how far a head turned or lids closed."""
+        told = {"turned": f" {self.value:+.0f}°", "blink": f", lids {self.value:.0f} %"}
+        return TITLES[self.name] + told.get(self.name, "")
 
 
-def chosen_poses(track: Track) -> list[Pose]:
+def chosen_poses(track: Track, rest: Track) -> list[Pose]:
     """Find the five moments of a track.
 
     The open vowel is where the inner lips are widest; lips count as closed where they are narrowest after they first
-    opened half as wide as that; the head as turned where its yaw is farthest from that of the first frame; of frames
-    that are equal the first is taken.
+    opened half as wide as that; the head as turned where its yaw is farthest from the photo's; of frames that are equal
+    the first is taken.
 
     Args:
-        track: (T, 68, 3) landmarks, T at least 2, pixels, x right, y down, z towards the viewer; the first frame is the
-            face at rest.
+        track: (T, 68, 3) landmarks, T at least 2, pixels, x right, y down, z towards the viewer.
+        rest: (68, 3) those of the photo.
 
     Returns:
         In the order of :data:`POSES`.
 
     Raises:
-        ValueError: the track has another shape, or one frame only.
+        ValueError: the track or the face has another shape, or the track has one frame only.
     """
-    if track.ndim != 3 or track.shape[1:] != (68, 3) or len(track) < 2:
-        raise ValueError(f"a track of poses is (T, 68, 3) with T of at least 2, not {track.shape}")
-    points = track.astype(np.float64)
-    lips, lids, yaw = opening(points, INNER_LIP_PAIRS), opening(points, LID_PAIRS), yaw_degrees(points)
+    if track.ndim != 3 or track.shape[1:] != (68, 3) or len(track) < 2 or rest.shape != (68, 3):
+        found = f"{track.shape} and {rest.shape}"
+        raise ValueError(f"a track of poses is (T, 68, 3) with T of at least 2, of a face (68, 3), not {found}")
+    points, face = track.astype(np.float64), rest.astype(np.float64)
+    lips, yaw = opening(points, INNER_LIP_PAIRS), yaw_degrees(points, face)
+    lids = 100 * opening(points, LID_PAIRS) / opening(face[None], LID_PAIRS)
     widest = int(lips.argmax())
     began = int(np.argmax(lips >= (lips.min() + lips[widest]) / 2))
-    after = range(began + 1, len(points)) if began + 1 < len(points) else range(1, len(points))
+    after = range(began + 1, len(points)) if began + 1 < len(points) else range(len(points))
     closed = min(after, key=lambda frame: (lips[frame], frame))
-    turned = int(np.abs(yaw).argmax())
-    shut = 1 + int(lids[1:].argmin())
+    turned, shut = int(np.abs(yaw).argmax()), int(lids.argmin())
     return [
-        Pose("rest", 0, 0.0),
+        Pose("rest", REST_FRAME, 0.0),
         Pose("open", widest, float(lips[widest])),
         Pose("closed", closed, float(lips[closed])),
         Pose("turned", turned, float(yaw[turned])),
@@ -99,9 +109,9 @@ def opening(points: Track, pairs: tuple[tuple[int, int], ...]) -> NDArray[np.flo
     return wide
 
 
-def yaw_degrees(points: Track) -> NDArray[np.float64]:
-    """How far the head of each frame (T, 68, 3) is turned against the first, positive to the viewer's right."""
+def yaw_degrees(points: Track, rest: Track) -> NDArray[np.float64]:
+    """How far the head of each frame (T, 68, 3) is turned against a face (68, 3), positive to the viewer's right."""
     stiff = list(T_SHAPE)
-    rotation = rigid_motion(points[0, stiff], points[:, stiff]).rotation
-    # Where the direction out of the face, (0, 0, 1) at first, points now.
+    rotation = rigid_motion(rest[stiff], points[:, stiff]).rotation
+    # Where a direction that is (0, 0, 1) in the face at rest points now.
     return np.degrees(np.arctan2(rotation[:, 0, 2], rotation[:, 2, 2]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.portrait_evaluation.poses import POSES, TITLES, Pose
+from experiments.portrait_evaluation.poses import POSES, Pose
 from lightning_modules.pipeline.contact_sheet import save_image
 from lightning_modules.pipeline.presentation import captioned, grid, letterbox
 
@@ -53,14 +53,10 @@ class PhotoRow:
         for method, poses in self.poses.items():
             for pose in POSES:
                 if pose in poses:
-                    cells.append(_cell(poses[pose], f"{method}: {TITLES[pose]}{self._told(pose)}", cell))
+                    cells.append(_cell(poses[pose], f"{method}: {self.chosen[pose][0].caption}", cell))
                 else:
                     cells.append(_cell(np.full((cell, cell), 255, np.uint8), f"{method} failed", cell))
         return grid(cells, len(cells), gap=4)
-
-    def _told(self, pose: str) -> str:
-        chosen = self.chosen[pose][0]
-        return f" {chosen.value:+.0f}°" if pose == "turned" else ""
 
 
 def photo_row(name: str, methods: Mapping[str, Mapping[str, Result]]) -> PhotoRow | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,8 @@ from experiments.evaluation.scene import Scene, Tools
 from lightning_modules.geometry.alignment import crop
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from experiments.evaluation.clips import Pixels
     from experiments.portrait_evaluation.inputs import NamedFile
     from lightning_modules.audio.loading import Speech
@@ -83,35 +85,23 @@ class PhotoScene(Scene):
         )
         return Session.open(job, SilentProgress(), self.tools.backends)
 
-    def only(self, frames: Sequence[int]) -> SomeFrames:
-        """The scene with these frames of the track alone.
-
-        Args:
-            frames: their numbers.
-
-        Raises:
-            InkspeakError: see :attr:`whole`.
-        """
-        return SomeFrames(self, frames)
-
 
 class SomeFrames(Scene):
-    """What the methods are shown: some frames of a scene, and the photo as their film.
+    """What the methods are shown: a track made of some poses, and the photo as their film.
 
     Args:
         scene: the scene.
-        frames: numbers of the frames.
+        landmarks: (T, 68, 3) float32 of the poses, pixels of the portrait.
     """
 
-    def __init__(self, scene: PhotoScene, frames: Sequence[int]) -> None:
+    def __init__(self, scene: PhotoScene, landmarks: NDArray[np.float32]) -> None:
         super().__init__(scene.clip, scene.tools)
-        self._whole, self._frames = scene.whole, list(frames)
+        self._whole, self._landmarks = scene.whole, landmarks
 
     @cached_property
     def session(self) -> Session:
-        """The photo with these frames of its track."""
-        track = self._whole.track
-        return replace(self._whole, track=replace(track, landmarks=track.landmarks[self._frames]))
+        """The photo with these poses as its track."""
+        return replace(self._whole, track=replace(self._whole.track, landmarks=self._landmarks))
 
     @cached_property
     def filmed(self) -> StillFilm:
@@ -119,7 +109,7 @@ class SomeFrames(Scene):
         portrait, rgb, settings = self._whole.portrait, self._whole.photo.rgb, self.tools.settings
         rest = portrait.landmarks[:, :2].cpu().numpy().astype(np.float32)
         picture = crop(rgb, portrait.frame, settings.size, fill=255)
-        count = len(self._frames)
+        count = len(self._landmarks)
         return StillFilm(
             self.clip.path,
             settings.fps,
