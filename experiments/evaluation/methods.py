@@ -229,6 +229,6 @@ def _who_renders(settings: EvaluationSettings) -> str:
     if settings.weights is not None:
         return f"ours: drawn by the generator of {settings.weights.name}"
     return (
-        "ours: no generator was given (--generator), so it is not the paper's GAN that draws here: what renders is the "
+        "ours: no generator was given, so it is not the paper's GAN that draws here: what renders is the "
         "default renderer of inkspeak animate, the landmark warp of the static drawing with a drawn mouth"
     )

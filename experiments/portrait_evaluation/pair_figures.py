@@ -67,7 +67,7 @@ def shown_motion(found: Points, asked: Points, size: int) -> dict[str, float]:
 
 
 def at_rest(finder: DrawnFaceFinder, static: Pixels, landmarks: Points) -> dict[str, float]:
-    """What the detector alone makes of the static drawing: below this NME tells nothing of a renderer.
+    """What the detector alone gets wrong on the static drawing: of this no renderer is to blame.
 
     Args:
         finder: the detector.

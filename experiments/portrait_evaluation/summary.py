@@ -99,8 +99,8 @@ def remarks_of(
     """
     remarks = [method.remark for method in ready if method.remark]
     remarks.append(
-        "NME and LMD: landmarks found on the drawings against those that were to be shown; no renderer can be below "
-        "what the detector makes of the static drawing itself (NME of the static drawing)"
+        "NME and LMD: landmarks found on the drawings against those that were to be shown; what "
+        "the detector gets wrong on the static drawing itself (NME of the static drawing) is no renderer's fault"
     )
     remarks.append(
         "motion found: of the landmarks found from frame to frame, the detector's own unrest included; motion shown: "
