@@ -1,4 +1,4 @@
-"""``inkspeak evaluate``: clips (Table 1), stage 1 on records whose motion is known, detectors, identity features."""
+"""``inkspeak evaluate``: clips (Table 1), held-out photos, stage 1 on known motion, detectors, identity features."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Final
 from experiments.commands.evaluate_clips import CLIPS_OPTIONS, evaluate_clips
 from experiments.commands.evaluate_detector import DETECTOR_OPTIONS, evaluate_detector
 from experiments.commands.evaluate_identity import evaluate_identity
+from experiments.commands.evaluate_portraits import PORTRAITS_OPTIONS, evaluate_portraits
 from experiments.landmark_evaluation import STILL, Grouping, detector_noise, evaluate_set
 from experiments.progress import make_progress
 from experiments.signature_parser import Option
@@ -20,6 +21,7 @@ from lightning_modules.pipeline.output_checks import check_output
 
 OPTIONS = {
     **CLIPS_OPTIONS,
+    **PORTRAITS_OPTIONS,
     **DETECTOR_OPTIONS,
     "sets": Option(metavar="SET"),
     "weights": Option(metavar="FILE"),
@@ -203,6 +205,7 @@ def _write(figures: Mapping[str, Any], text: str, json: Path | None, markdown: P
 
 SUBCOMMANDS = {
     "clips": evaluate_clips,
+    "portraits": evaluate_portraits,
     "landmarks": evaluate_landmarks,
     "detector": evaluate_detector,
     "identity": evaluate_identity,
