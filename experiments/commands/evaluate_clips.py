@@ -90,7 +90,7 @@ def evaluate_clips(  # noqa: PLR0913 - every choice of the user is an argument
         size: side of every method's drawings in pixels
         look: pen, pencil, or a cartoon in colour
         drawer_weights: a network that draws instead of the look
-        generator: the trained generator of ours, a file or a set of imported weights (default: the warp renderer)
+        generator: the trained generator of ours, a file or a set of imported weights (default: the starter)
         flow_weights: the flow regression that this generator was trained with, if it was
         translation_weights: MakeItTalk's image translation network, ckpt_116_i2i_comb.pth
         matte: who separates the person from the background

@@ -65,7 +65,7 @@ def evaluate_portraits(  # noqa: PLR0913 - every choice of the user is an argume
         seconds: longest utterance; longer ones are cut
         only: text file with the names of the photos to take, one a line
         methods: what to compare
-        weights: the trained generator of ours, a file or a set of imported weights (default: the warp renderer)
+        weights: the trained generator of ours, a file or a set of imported weights (default: the starter)
         flow_weights: the flow regression that this generator was trained with, if it was
         output: folder for everything that is made
         frames: so many frames from the beginning of each utterance are measured, the same for every method

@@ -14,7 +14,9 @@ from experiments.evaluation import method_names as names
 from experiments.evaluation.clips import Clip, file_mark
 from experiments.evaluation.method_names import MethodName
 from lightning_modules.errors import ConfigError, VideoError
-from lightning_modules.pipeline.weight_plan import STARTER_LOOK
+from lightning_modules.pipeline.weight_plan import STARTER, STARTER_LOOK
+from lightning_modules.weights.checkpoint_file import weights_mark
+from lightning_modules.weights.registry import require_weight
 
 if TYPE_CHECKING:
     from experiments.evaluation.clips import Pixels, Points
@@ -70,14 +72,15 @@ class Driven:
         name: of the method.
         renderer: draws the poses; None: the one that ``inkspeak animate`` takes with the same settings.
         remark: for the reader.
+        drawn_by: sha256 of the generator that the package brings, if it draws: with another one figures are others.
     """
 
-    def __init__(self, name: str, renderer: Renderer | None, remark: str) -> None:
-        self.name, self.renderer, self.remark = name, renderer, remark
+    def __init__(self, name: str, renderer: Renderer | None, remark: str, drawn_by: str = "") -> None:
+        self.name, self.renderer, self.remark, self.drawn_by = name, renderer, remark, drawn_by
 
     def marks(self, clip: Clip) -> dict[str, str]:
-        """Nothing more."""
-        return {}
+        """Which generator draws, where no setting says so."""
+        return {"drawn_by": self.drawn_by} if self.drawn_by else {}
 
     def make(self, scene: Scene) -> Made:
         """See :class:`Method`."""
@@ -204,7 +207,10 @@ def make_method(asked: MethodName, settings: EvaluationSettings) -> Method:
     if asked.folder is not None:
         return External(asked.name, asked.folder)
     if asked.name == names.OURS:
-        return Driven(names.OURS, None, _who_renders(settings))
+        starter = _starter_draws(settings)
+        return Driven(
+            names.OURS, None, _who_renders(settings), weights_mark(require_weight(STARTER)) if starter else ""
+        )
     if asked.name == names.UPD_WARP:
         from lightning_modules.pipeline.warp_renderer import WarpRenderer
 
@@ -226,10 +232,14 @@ def make_method(asked: MethodName, settings: EvaluationSettings) -> Method:
     raise ValueError(f"there is no method {asked.name!r}")
 
 
+def _starter_draws(settings: EvaluationSettings) -> bool:
+    return settings.weights is None and settings.look == STARTER_LOOK and settings.drawer_weights is None
+
+
 def _who_renders(settings: EvaluationSettings) -> str:
     if settings.weights is not None:
         return f"ours: drawn by the generator of {settings.weights.name}"
-    if settings.look == STARTER_LOOK and settings.drawer_weights is None:
+    if _starter_draws(settings):
         return "ours: drawn by the starter generator, which inkspeak animate draws with"
     return (
         "ours: no generator was given (--weights), and the starter suits the look 'ink' only, so it is not the paper's "
