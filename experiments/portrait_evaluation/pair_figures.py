@@ -110,7 +110,8 @@ def identity_distance(
 
     def embedded(pictures: Pixels, points: NDArray[Any]) -> Tensor:
         shown = as_tensor(pictures).float() / 127.5 - 1
-        return features(shown, torch.from_numpy(np.array(points, np.float32)))[-1].flatten(1)
+        found: Tensor = features(shown, torch.from_numpy(np.array(points, np.float32)))[-1].flatten(1)
+        return found
 
     drawn, kept = embedded(frames[chosen], asked[chosen]), embedded(static[None], landmarks[None])
     return float((1 - functional.cosine_similarity(drawn, kept)).double().mean())
