@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,8 +110,8 @@ def identity_distance(
 
     def embedded(pictures: Pixels, points: NDArray[Any]) -> Tensor:
         shown = as_tensor(pictures).float() / 127.5 - 1
-        layers: Sequence[Tensor] = features(shown, torch.from_numpy(np.array(points, np.float32)))
-        return layers[-1].flatten(1)
+        found: Tensor = features(shown, torch.from_numpy(np.array(points, np.float32)))[-1].flatten(1)
+        return found
 
     drawn, kept = embedded(frames[chosen], asked[chosen]), embedded(static[None], landmarks[None])
     return float((1 - functional.cosine_similarity(drawn, kept)).double().mean())
