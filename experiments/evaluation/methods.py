@@ -217,7 +217,7 @@ def make_method(asked: MethodName, settings: EvaluationSettings) -> Method:
         remark = (
             "upd_warp: the static drawing warped by the landmarks of stage 1; the lips of the drawing are stretched"
         )
-        return Driven(names.UPD_WARP, WarpRenderer(mouth_interior=False), remark)
+        return Driven(names.UPD_WARP, WarpRenderer(drawn_features=False), remark)
     if asked.name == names.WARP_THEN_DRAW:
         return WarpThenDraw()
     if asked.name == names.DRAWN_FRAMES:

@@ -22,7 +22,7 @@ OPENING_RAMP = (0.008, 0.045)
 LIP_LINE_WIDTH = 0.014
 
 
-def _smooth_chain(points: Tensor, pieces: int = 3) -> Tensor:
+def smooth_chain(points: Tensor, pieces: int = 3) -> Tensor:
     """Catmull–Rom curve through a chain of points.
 
     Args:
@@ -82,11 +82,11 @@ def draw_mouth_interior(drawing: Tensor, landmarks: Tensor, rest: Tensor) -> Ten
         return drawing
     unit = _unit(landmarks)
     inner = landmarks[:, list(INNER_LIP)]
-    upper = _smooth_chain(inner[:, :5])
-    lower = _smooth_chain(torch.cat([inner[:, 4:], inner[:, :1]], 1)).flip(1)
+    upper = smooth_chain(inner[:, :5])
+    lower = smooth_chain(torch.cat([inner[:, 4:], inner[:, :1]], 1)).flip(1)
     opening = torch.cat([upper, lower.flip(1)[:, 1:-1]], 1)
     half_width = (0.5 * LIP_LINE_WIDTH * unit).clamp_min(0.5)
-    rows, columns = _window(opening, float(half_width.max()) + 2.0, drawing.shape[-2], drawing.shape[-1])
+    rows, columns = picture_window(opening, float(half_width.max()) + 2.0, drawing.shape[-2], drawing.shape[-1])
     origin = opening.new_tensor((columns.start, rows.start))
     size = (rows.stop - rows.start, columns.stop - columns.start)
     gap = torch.linalg.vector_norm(lower - upper, dim=-1).clamp_min(1e-6)
@@ -105,7 +105,7 @@ def draw_mouth_interior(drawing: Tensor, landmarks: Tensor, rest: Tensor) -> Ten
     return result
 
 
-def _window(points: Tensor, margin: float, height: int, width: int) -> tuple[slice, slice]:
+def picture_window(points: Tensor, margin: float, height: int, width: int) -> tuple[slice, slice]:
     """Rows and columns of a picture that hold all points of the batch and a margin; never empty."""
     low, high = (points.amin((0, 1)) - margin).floor().tolist(), (points.amax((0, 1)) + margin).ceil().tolist()
     left, top = (min(max(0, int(value)), limit - 1) for value, limit in zip(low, (width, height), strict=True))

@@ -1,4 +1,4 @@
-"""The static drawing carried to another pose: what a warp alone can make of it, with the inside of an opened mouth."""
+"""The static drawing carried to another pose: what a warp can make of it, with opened mouths and closed eyes drawn."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from lightning_modules.drawing.closed_lids import draw_closed_lids
 from lightning_modules.drawing.mouth_interior import draw_mouth_interior
 from lightning_modules.geometry.articulated_map import articulated_map
 from lightning_modules.geometry.sampling import sample
@@ -21,7 +22,7 @@ class MovedDrawing(NamedTuple):
 
 
 def moved_drawing(
-    drawing: Tensor, source: Tensor, target: Tensor, *, stride: int = 4, mouth_interior: bool = True
+    drawing: Tensor, source: Tensor, target: Tensor, *, stride: int = 4, drawn_features: bool = True
 ) -> MovedDrawing:
     """Warp d_s from the landmarks at rest to others by :func:`.articulated_map.articulated_map`.
 
@@ -30,9 +31,12 @@ def moved_drawing(
         source: its landmarks, (B or 1, 68, 2), pixels.
         target: landmarks to show, (B, 68, 2), pixels.
         stride: the smooth part of the map is evaluated on every ``stride``-th pixel and interpolated between.
-        mouth_interior: draw the inside of mouths that open; False stretches the closed lips.
+        drawn_features: draw the inside of mouths that open and the line of eyes that close; False: the warp alone,
+            which stretches closed lips and squeezes open eyes.
     """
     count = len(target)
     positions = articulated_map(source.expand(count, -1, -1), target, drawing.shape[-1], stride=stride)
     moved = sample(drawing.expand(count, -1, -1, -1), positions, padding="border")
-    return MovedDrawing(draw_mouth_interior(moved, target, source) if mouth_interior else moved, positions)
+    if drawn_features:
+        moved = draw_closed_lids(draw_mouth_interior(moved, target, source), target, source)
+    return MovedDrawing(moved, positions)

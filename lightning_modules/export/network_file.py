@@ -46,6 +46,10 @@ def _number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
 
 
+def _real(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0.0 <= value <= _LARGEST
+
+
 def _switch(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -82,6 +86,7 @@ NETWORKS: Final[Mapping[str, NetworkKind]] = {
     "portrait_generator": NetworkKind(
         PortraitGenerator,
         dict.fromkeys(("width", "landmark_width", "blocks", "output_channels"), _number)
+        | {"undecided": _real}
         | dict.fromkeys(("warp_a", "warp_b"), _switch)
         | dict.fromkeys(("landmark_blocks", "scales"), _numbers)
         | dict.fromkeys(("block_type", "head", "compat"), _name),

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-UNDECIDED: Final = 0.3
-"""Change that does not show, of the 2 from white to black."""
+UNDECIDED: Final = 0.5
+"""Change that does not show, of the 2 from white to black, where nothing else is said."""
 _HIDDEN: Final = 32
 _QUARTER: Final = 4
 
@@ -45,21 +45,21 @@ class _Decided(torch.autograd.Function):
     """See :func:`decided`."""
 
     @staticmethod
-    def forward(context: Any, change: Tensor) -> Tensor:  # noqa: ARG004  torch hands it over
-        return functional.softshrink(change, UNDECIDED)
+    def forward(context: Any, change: Tensor, undecided: float) -> Tensor:  # noqa: ARG004  torch hands it over
+        return functional.softshrink(change, undecided)
 
     @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> Tensor:  # noqa: ARG004  torch hands it over
-        return gradients[0]
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ARG004  torch hands it over
+        return gradients[0], None
 
 
-def decided(change: Tensor) -> Tensor:
-    """Changes less :data:`UNDECIDED`, towards none: pen and paper know no haze. The gradient passes unchanged.
+def decided(change: Tensor, undecided: float) -> Tensor:
+    """Changes less ``undecided``, towards none: pen and paper know no haze. The gradient passes unchanged.
 
     A network that is not yet sure where a line belongs spreads it as a gray cloud. Here that stays paper, and the
     network goes on learning beneath, until it is sure.
     """
-    return cast("Tensor", _Decided.apply(change))  # type: ignore[no-untyped-call]  # torch declares it so
+    return cast("Tensor", _Decided.apply(change, undecided))  # type: ignore[no-untyped-call]  # torch declares it so
 
 
 def cut_off(drawing: Tensor) -> Tensor:
@@ -96,10 +96,12 @@ class GuidedHead(nn.Module):
     Args:
         channels: of the features.
         drawing_channels: K, of guide and drawing.
+        undecided: change that does not show, of the 2 from white to black.
     """
 
-    def __init__(self, channels: int, drawing_channels: int) -> None:
+    def __init__(self, channels: int, drawing_channels: int, undecided: float = UNDECIDED) -> None:
         super().__init__()
+        self.undecided = undecided
         self.read = nn.Conv2d(4 * drawing_channels, _HIDDEN, 5, padding=2, padding_mode="reflect")
         self.join = nn.Conv2d(channels + _HIDDEN, _HIDDEN, 3, padding=1, padding_mode="reflect")
         self.last = nn.Conv2d(_HIDDEN, 4 * drawing_channels, 3, padding=1, padding_mode="reflect")
@@ -113,8 +115,8 @@ class GuidedHead(nn.Module):
         # The tanh reaches 2 behind what is taken off.
         seen = functional.relu(self.read(functional.pixel_unshuffle(guide, 2)))
         joined = functional.relu(self.join(torch.cat((features, seen), dim=1)))
-        most = 2.0 + UNDECIDED
-        return decided(most * torch.tanh(functional.pixel_shuffle(self.last(joined), 2) / most))
+        most = 2.0 + self.undecided
+        return decided(most * torch.tanh(functional.pixel_shuffle(self.last(joined), 2) / most), self.undecided)
 
     @torch.no_grad()
     def start_at_guide(self) -> None:

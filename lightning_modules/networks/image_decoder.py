@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lightning_modules.networks.blocks import up_layer
-from lightning_modules.networks.guided_head import GuidedHead
+from lightning_modules.networks.guided_head import UNDECIDED, GuidedHead
 
 DrawingHead = Literal["full", "subpixel", "guided"]
 """Where the last convolution runs: at full size as published, or at half size with four values per pixel. A guided head
@@ -32,9 +32,17 @@ class ImageDecoder(nn.Module):
         channels: channels of the features; halved at every doubling of the size.
         output_channels: 1 for line drawings, 3 for colour styles.
         head: where the last convolution runs.
+        undecided: of a guided head, see :class:`~lightning_modules.networks.guided_head.GuidedHead`.
     """
 
-    def __init__(self, channels: int = 256, output_channels: int = 1, *, head: DrawingHead = "full") -> None:
+    def __init__(
+        self,
+        channels: int = 256,
+        output_channels: int = 1,
+        *,
+        head: DrawingHead = "full",
+        undecided: float = UNDECIDED,
+    ) -> None:
         super().__init__()
         self.head = head
         self.last: nn.Conv2d | GuidedHead
@@ -43,7 +51,7 @@ class ImageDecoder(nn.Module):
             self.last = nn.Conv2d(channels // 4, output_channels, 7, padding=3, padding_mode="reflect")
         elif head == "guided":
             self.up = nn.Sequential(up_layer(channels, channels // 2))
-            self.last = GuidedHead(channels // 2, output_channels)
+            self.last = GuidedHead(channels // 2, output_channels, undecided)
         else:
             self.up = nn.Sequential(up_layer(channels, channels // 2))
             self.last = nn.Conv2d(channels // 2, 4 * output_channels, 5, padding=2, padding_mode="reflect")

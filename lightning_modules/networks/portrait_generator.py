@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lightning_modules.errors import ConfigError
 from lightning_modules.networks.blocks import BlockType
 from lightning_modules.networks.feature_warping import Compat
-from lightning_modules.networks.guided_head import GuideEncoder
+from lightning_modules.networks.guided_head import UNDECIDED, GuideEncoder
 from lightning_modules.networks.image_decoder import DrawingHead, ImageDecoder
 from lightning_modules.networks.image_encoder import PHOTO_CHANNELS, ImageEncoder
 from lightning_modules.networks.initialization import initialize
@@ -45,6 +45,7 @@ class PortraitGenerator(nn.Module):
         scales: where features are warped: 0 full, 1 half, 2 quarter size (one of them: the single-scale ablation).
         head: ``"subpixel"`` computes the last layers at half size; ``"guided"`` does so over a guide, the static
             drawing in the target pose, which it corrects; see :mod:`~lightning_modules.networks.guided_head`.
+        undecided: of a guided generator, change that does not show, of the 2 from white to black.
 
     Attributes:
         arguments: all of the above as given, so that a checkpoint can say what it belongs to.
@@ -67,6 +68,7 @@ class PortraitGenerator(nn.Module):
         warp_b: bool = True,
         scales: Sequence[int] = (0, 1, 2),
         head: DrawingHead = "full",
+        undecided: float = UNDECIDED,
     ) -> None:
         super().__init__()
         choices: tuple[tuple[str, object, tuple[object, ...]], ...] = (
@@ -77,6 +79,8 @@ class PortraitGenerator(nn.Module):
         for name, value, allowed in choices:
             if value not in allowed:
                 raise ConfigError(f"a generator with {name} {value!r}", f"use one of {', '.join(map(repr, allowed))}")
+        if not 0.0 <= undecided < 2.0:
+            raise ConfigError(f"a generator that leaves changes of {undecided} undecided", "give 0 to below 2")
         if min(output_channels, landmark_width) < 1:
             raise ConfigError(
                 f"a generator with {output_channels} output channels and landmark width {landmark_width}",
@@ -94,6 +98,7 @@ class PortraitGenerator(nn.Module):
             "warp_b": warp_b,
             "scales": tuple(scales),
             "head": head,
+            "undecided": undecided,
         }
         self.warp_a = warp_a
         self.warp_b = warp_b
@@ -110,7 +115,7 @@ class PortraitGenerator(nn.Module):
             block_type=block_type,
         )
         self.guide_encoder = GuideEncoder(output_channels, 4 * width) if head == "guided" else None
-        self.image_decoder = ImageDecoder(4 * width, output_channels, head=head)
+        self.image_decoder = ImageDecoder(4 * width, output_channels, head=head, undecided=undecided)
         initialize(self)
         self.image_decoder.equalize_phases()
 

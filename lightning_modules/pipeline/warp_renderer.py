@@ -15,20 +15,20 @@ class WarpRenderer:
     """Warps d_s and m_p from the landmarks at rest to those of the frame, and composes by Eq. 1.
 
     The map (:func:`.articulated_map.articulated_map`) is anchored at the border of the square, so shoulders and frame
-    stand still. What a warp cannot show, the inside of a mouth that is closed in the photo, is drawn by
-    :func:`.mouth_interior.draw_mouth_interior`; without it the baseline is exactly the paper's "static drawing +
-    landmark warping".
+    stand still. What a warp cannot show is drawn: the inside of a mouth that is closed in the photo, the line of an eye
+    that is open there (:mod:`.mouth_interior`, :mod:`.closed_lids`). Without that the baseline is exactly the paper's
+    "static drawing + landmark warping".
 
     Args:
-        mouth_interior: draw the opened mouth; ``False`` stretches the closed lips as the paper's baseline does.
+        drawn_features: draw opened mouths and closed eyes; ``False`` stretches and squeezes as the paper's baseline.
         stride: the spline is evaluated on every ``stride``-th output pixel and interpolated between (mean error
             0.015 px at 4, reference auxiliary networks §5.3).
     """
 
     name = "warp"
 
-    def __init__(self, *, mouth_interior: bool = True, stride: int = 4) -> None:
-        self.mouth_interior = mouth_interior
+    def __init__(self, *, drawn_features: bool = True, stride: int = 4) -> None:
+        self.drawn_features = drawn_features
         self.stride = stride
 
     def render(self, portrait: Portrait, landmarks: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class WarpRenderer:
         rest = (portrait.landmarks[None, :, :2] + 0.5) * detail - 0.5
         count = target.shape[0]
         drawing, positions = moved_drawing(
-            portrait.drawing, rest, target, stride=self.stride * detail, mouth_interior=self.mouth_interior
+            portrait.drawing, rest, target, stride=self.stride * detail, drawn_features=self.drawn_features
         )
         mask = sample(portrait.mask.expand(count, -1, -1, -1), positions, padding="border")
         # Averaged before composing: the background is kept at the output's scale only. Exact where the mask is 0 or 1.

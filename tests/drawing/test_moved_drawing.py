@@ -28,7 +28,7 @@ def test_at_rest_it_is_the_drawing_itself():
 def test_the_map_is_the_one_that_moved_it():
     target = (face() + torch.tensor([5.0, -3.0]))[None].repeat(2, 1, 1)
     target[1] = face() * 1.02
-    moved = moved_drawing(drawing(), face()[None], target, mouth_interior=False)
+    moved = moved_drawing(drawing(), face()[None], target, drawn_features=False)
     again = sample(drawing().expand(2, -1, -1, -1), moved.positions, padding="border")
     assert torch.equal(moved.drawing, again)
     # The tip of the nose shows what was there before.

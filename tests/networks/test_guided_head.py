@@ -9,7 +9,7 @@ from lightning_modules.networks.guided_head import GuidedHead, GuideEncoder, cut
 from lightning_modules.networks.portrait_generator import PortraitGenerator
 from tests.networks.test_portrait_generator import inputs
 
-TINY = {"width": 4, "landmark_width": 2, "blocks": 2, "landmark_blocks": (0,), "head": "guided"}
+TINY = {"width": 4, "landmark_width": 2, "blocks": 2, "landmark_blocks": (0,), "head": "guided", "undecided": 0.3}
 
 
 def guide(batch=1, channels=1, size=(32, 24)):
@@ -23,7 +23,7 @@ def test_it_starts_with_the_guide(channels):
 
 
 def test_changes_are_added_and_cut_off_by_hand():
-    head = GuidedHead(2, 1)
+    head = GuidedHead(2, 1, undecided=0.3)
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.zero_()
@@ -48,7 +48,7 @@ def test_what_was_cut_off_can_come_back_and_is_not_driven_further():
 
 def test_small_changes_do_not_show_and_are_learned_all_the_same():
     change = torch.tensor([-1.0, -0.3, 0.0, 0.2, 2.3], requires_grad=True)
-    shown = decided(change)
+    shown = decided(change, 0.3)
     assert shown.tolist() == pytest.approx([-0.7, 0.0, 0.0, 0.0, 2.0])
     shown.sum().backward()
     assert change.grad.tolist() == [1.0] * 5

@@ -20,7 +20,14 @@ from lightning_modules.pipeline.portrait import Portrait
 from lightning_modules.pipeline.warp_renderer import WarpRenderer
 from lightning_modules.portrait_gan_inputs import InputRecipe, PortraitInputs, blend
 
-TINY: dict[str, Any] = {"width": 4, "landmark_width": 2, "blocks": 2, "landmark_blocks": (0,), "head": "guided"}
+TINY: dict[str, Any] = {
+    "width": 4,
+    "landmark_width": 2,
+    "blocks": 2,
+    "landmark_blocks": (0,),
+    "head": "guided",
+    "undecided": 0.3,
+}
 RECIPE = InputRecipe(mask_warp="articulated", drawing_mask=True)
 
 

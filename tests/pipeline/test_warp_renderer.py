@@ -53,7 +53,7 @@ def test_the_paper_baseline_leaves_the_mouth_alone(portrait: Portrait) -> None:
     opened = portrait.landmarks[None].clone()
     opened[0, 65:68, 1] += 8
     with_interior = WarpRenderer().render(portrait, opened)
-    without = WarpRenderer(mouth_interior=False).render(portrait, opened)
+    without = WarpRenderer(drawn_features=False).render(portrait, opened)
     difference = (with_interior - without).abs()[0, 0]
     rows, columns = (difference > 0.01).nonzero(as_tuple=True)
     mouth = portrait.landmarks[48:68]
