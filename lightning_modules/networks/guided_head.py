@@ -121,6 +121,8 @@ class GuidedHead(nn.Module):
     @torch.no_grad()
     def start_at_guide(self) -> None:
         """Let the untrained head change nothing; the layers before it carry their signal at its own strength."""
+        if self.last.weight.is_meta:
+            return  # see initialize
         for layer in (self.read, self.join):
             nn.init.kaiming_normal_(layer.weight)
         self.last.weight.zero_()

@@ -80,6 +80,6 @@ class ImageDecoder(nn.Module):
         """Give the four pixels of a position the weights of the first; nothing to do for a full head."""
         if isinstance(self.last, GuidedHead):
             self.last.start_at_guide()
-        elif self.head == "subpixel":
+        elif self.head == "subpixel" and not self.last.weight.is_meta:
             first = self.last.weight[::4].clone()
             self.last.weight.copy_(first.repeat_interleave(4, dim=0))

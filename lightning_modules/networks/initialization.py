@@ -31,6 +31,8 @@ def initialize(network: Network, *, deviation: float = DEVIATION, generator: tor
         The same module.
     """
     for module in network.modules():
+        if any(parameter.is_meta for parameter in module.parameters(recurse=False)):
+            continue  # nothing is there to be filled, and torch would load its compiler for it, two seconds
         if isinstance(module, _ConvNd | nn.Linear):
             depthwise = isinstance(module, _ConvNd) and module.groups == module.in_channels > 1
             spread = module.weight[0].numel() ** -0.5 if depthwise else deviation

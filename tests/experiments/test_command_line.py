@@ -160,7 +160,7 @@ def test_version(capsys, monkeypatch):
         ),
         (
             ["benchmark", "--only", "moon"],
-            "there is no benchmark 'moon'; choose from portrait, starter_faces, frames, memory",
+            "there is no benchmark 'moon'; choose from portrait, starter_faces, frames, first_frame",
         ),
     ],
 )
