@@ -66,7 +66,9 @@ class FieldsOnAFace(nn.Module):
         super().__init__()
         self.channels = channels
         self.weights = nn.Linear(hidden, coefficients)
-        self.fields = nn.Parameter(0.02 * torch.randn(coefficients, channels * _FIELD_SIZE**2))
+        fields = torch.empty(coefficients, channels * _FIELD_SIZE**2)
+        # On the meta device nothing is there to be filled, and torch would load its compiler for it, two seconds.
+        self.fields = nn.Parameter(fields if fields.is_meta else 0.02 * torch.randn_like(fields))
 
     def forward(self, heard: Tensor, place: Tensor) -> Tensor:
         """Look up.
