@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from lightning_modules.batches import PortraitBatch
 from lightning_modules.drawing.moved_drawing import MovedDrawing, moved_drawing
+from lightning_modules.errors import ConfigError
 from lightning_modules.geometry.flow_map import interpolated_flow_map
 from lightning_modules.geometry.rasters import landmark_discs
 from lightning_modules.geometry.sampling import flow_of, normalize_map, sample
@@ -174,12 +175,18 @@ class PortraitInputs:
         separate_foreground: paint the photo's background white, draw the person only, and lay it over the background
             by Eq. 1. False: the network draws everything (ablation).
         guided: make the guide of a guided generator.
+
+    Raises:
+        ConfigError: the recipe asks for what only a guided generator is drawn with.
     """
 
     def __init__(
         self, recipe: InputRecipe | None = None, *, separate_foreground: bool = True, guided: bool = False
     ) -> None:
         self.recipe = recipe or InputRecipe()
+        if not guided and (self.recipe.mask_warp == "articulated" or self.recipe.drawing_mask):
+            found = "the recipe carries the mask with a guide, and the generator has none"
+            raise ConfigError(found, "give the generator a guided head, or leave out mask_warp and drawing_mask")
         self.separate_foreground = separate_foreground
         self.guided = guided
 

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from lightning_modules.batches import PortraitBatch
+from lightning_modules.errors import ConfigError
 from lightning_modules.export.generator_file import GeneratorTraining, save_generator
 from lightning_modules.networks.portrait_generator import PortraitGenerator
 from lightning_modules.pipeline.animation_job import AnimationJob
@@ -145,3 +146,9 @@ def test_a_file_says_that_its_generator_is_guided(tmp_path: Path) -> None:
     renderer, told = Backends().renderer(job)
     assert isinstance(renderer, GuidedRenderer)
     assert (renderer.recipe, renderer.image_size, told) == (RECIPE, 64, None)  # any size: nothing to be told
+
+
+def test_the_masks_of_a_guide_need_one() -> None:
+    for recipe in (InputRecipe(mask_warp="articulated"), InputRecipe(drawing_mask=True)):
+        with pytest.raises(ConfigError, match="the generator has none"):
+            PortraitInputs(recipe)
