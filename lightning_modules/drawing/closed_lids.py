@@ -18,6 +18,10 @@ OPEN_IN_PHOTO: Final = (0.10, 0.16)
 """Opening over width of an eye in the photo below which it is closed there already, and above which it is open."""
 ERASED: Final = 0.2
 """What is taken off around the closing eye, in eye widths."""
+AROUND: Final = 0.5
+"""How far around the eye its surroundings reach, in eye widths: they say whether it lies in deep shadow."""
+IN_SHADOW: Final = (0.35, 0.6)
+"""Mean tone of the surroundings below which a closed lid is ink, and above which it is paper."""
 LINE_WIDTH: Final = 0.09
 """Width of the line where the lids meet, in eye widths."""
 
@@ -70,8 +74,8 @@ def draw_closed_lids(drawing: Tensor, landmarks: Tensor, rest: Tensor) -> Tensor
         rest: (B or 1, 68, 2), the photo's own landmarks in the same pixels.
 
     Returns:
-        (B, C, H, W) in [0, 1]; unchanged where no eye closes. Line drawings get paper behind the line, colour drawings
-        the colour of the cheek below.
+        (B, C, H, W) in [0, 1]; unchanged where no eye closes. Line drawings get paper behind the line, or ink where
+        all around is ink; colour drawings the colour of the cheek below.
     """
     result = drawing
     for group in (RIGHT_EYE, LEFT_EYE):
@@ -90,7 +94,7 @@ def _draw_line(drawing: Tensor, eye: Tensor, strength: Tensor) -> None:
     # Lids meet near the lower one, which hardly moves.
     lower = eye[:, [0, 5, 4, 3]]
     line = smooth_chain(lower, pieces=4)
-    margin = float(width.max()) * (ERASED + LINE_WIDTH) + 2.0
+    margin = float(width.max()) * AROUND + 2.0
     rows, columns = picture_window(torch.cat((eye, line), 1), margin, drawing.shape[-2], drawing.shape[-1])
     origin = eye.new_tensor((columns.start, rows.start))
     size = (rows.stop - rows.start, columns.stop - columns.start)
@@ -98,15 +102,24 @@ def _draw_line(drawing: Tensor, eye: Tensor, strength: Tensor) -> None:
     inside = dilated_polygon(eye - origin, size, ERASED * width)
     ink = stroke_segments(line[:, :-1] - origin, line[:, 1:] - origin, size, (0.5 * LINE_WIDTH * width).clamp_min(0.5))
     part = drawing[..., rows, columns]
-    cleared = part + (_skin(drawing, eye) - part) * (inside * shown)
+    if drawing.shape[1] == 1:
+        around = dilated_polygon(eye - origin, size, AROUND * width) * (1.0 - inside)
+        lid = _lid_tone(part, around)
+    else:
+        lid = _cheek_colour(drawing, eye)
+    cleared = part + (lid - part) * (inside * shown)
     drawing[..., rows, columns] = cleared * (1.0 - ink * shown)
 
 
-def _skin(drawing: Tensor, eye: Tensor) -> Tensor:
-    """What lies on a closed lid, (B, C, 1, 1)."""
-    count, channels, height, side = drawing.shape
-    if channels == 1:
-        return drawing.new_ones(count, 1, 1, 1)
+def _lid_tone(part: Tensor, around: Tensor) -> Tensor:
+    """Paper, or ink where the eye lies in a shadow that is drawn black, (B, 1, 1, 1)."""
+    share = around.sum((-2, -1), keepdim=True).clamp_min(1e-6)
+    return _ramp((part * around).sum((-2, -1), keepdim=True) / share, IN_SHADOW)
+
+
+def _cheek_colour(drawing: Tensor, eye: Tensor) -> Tensor:
+    """What lies below the eye, (B, C, 1, 1)."""
+    count, _, height, side = drawing.shape
     along = eye[:, 3] - eye[:, 0]  # turned by a right angle it points from the eye to the cheek
     cheek = eye[:, [4, 5]].mean(1) + 0.4 * torch.stack((-along[:, 1], along[:, 0]), dim=-1)
     scale = drawing.new_tensor((2.0 / max(side - 1, 1), 2.0 / max(height - 1, 1)))

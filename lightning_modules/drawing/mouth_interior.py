@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -18,6 +20,8 @@ TEETH_HEIGHT = 0.075
 TEETH_SHARE = 0.42
 #: Opening beyond the photo's own, in outer-eye distances, at which the interior begins to show and shows fully.
 OPENING_RAMP = (0.008, 0.045)
+#: Opening of the photo's own mouth, in outer-eye distances, above which its inside is its own, and below which drawn.
+OPEN_IN_PHOTO = (0.03, 0.06)
 #: Width of the line along the inner lips, in outer-eye distances.
 LIP_LINE_WIDTH = 0.014
 
@@ -56,37 +60,57 @@ def mouth_opening(landmarks: Tensor) -> Tensor:
         (B,), outer-eye distances.
     """
     gaps = torch.linalg.vector_norm(landmarks[:, [67, 66, 65]] - landmarks[:, [61, 62, 63]], dim=-1)
-    opening: Tensor = gaps.mean(-1) / _unit(landmarks)
+    opening: Tensor = gaps.mean(-1) / outer_eye_distance(landmarks)
     return opening
 
 
-def _unit(landmarks: Tensor) -> Tensor:
+def open_in_photo(rest: Tensor) -> Tensor:
+    """How much the inside of the mouth is to be seen in the photo already, (B,): 0 closed lips, 1 teeth or cavity.
+
+    Args:
+        rest: (B, 68, 2), the photo's landmarks, pixels.
+    """
+    shown = (mouth_opening(rest) - OPEN_IN_PHOTO[0]) / (OPEN_IN_PHOTO[1] - OPEN_IN_PHOTO[0])
+    return shown.clamp(0.0, 1.0)
+
+
+def outer_eye_distance(landmarks: Tensor) -> Tensor:
+    """Distance of the outer eye corners, (B,), pixels, of landmarks (B, 68, 2)."""
     distance: Tensor = torch.linalg.vector_norm(landmarks[:, 45] - landmarks[:, 36], dim=-1)
     return distance
 
 
-def draw_mouth_interior(drawing: Tensor, landmarks: Tensor, rest: Tensor) -> Tensor:
-    """Draw cavity, upper teeth and the inner lip line into mouths that are wider open than in the photo.
+class MouthPicture(NamedTuple):
+    """An opened mouth as a pen would fill it in, in the part of the picture that holds it."""
+
+    rows: slice
+    """Of the picture."""
+    columns: slice
+    """Of the picture."""
+    interior: Tensor
+    """(B, C, h, w) in [0, 1]: cavity and upper teeth."""
+    inside: Tensor
+    """(B, 1, h, w) in [0, 1]: between the inner lips; 0 everywhere where they are turned inside out."""
+    line: Tensor
+    """(B, 1, h, w) in [0, 1]: the line along the inner lips."""
+
+
+def mouth_picture(landmarks: Tensor, channels: int, height: int, width: int) -> MouthPicture:
+    """Cavity, teeth and lip line at the given inner lips.
 
     Args:
-        drawing: (B, C, H, W) in [0, 1], already warped to ``landmarks``.
-        landmarks: (B, 68, 2), pixels of ``drawing``.
-        rest: (1, 68, 2), the photo's own landmarks in the same pixels.
-
-    Returns:
-        (B, C, H, W) in [0, 1]; unchanged where the mouth is not opened beyond the photo's own opening.
+        landmarks: (B, 68, 2), pixels.
+        channels: 1 or 3, of the drawing.
+        height: of the drawing, pixels.
+        width: of the drawing, pixels.
     """
-    extra = mouth_opening(landmarks) - mouth_opening(rest)
-    shown = ((extra - OPENING_RAMP[0]) / (OPENING_RAMP[1] - OPENING_RAMP[0])).clamp(0.0, 1.0)
-    if not bool((shown > 0).any()):
-        return drawing
-    unit = _unit(landmarks)
+    unit = outer_eye_distance(landmarks)
     inner = landmarks[:, list(INNER_LIP)]
     upper = smooth_chain(inner[:, :5])
     lower = smooth_chain(torch.cat([inner[:, 4:], inner[:, :1]], 1)).flip(1)
     opening = torch.cat([upper, lower.flip(1)[:, 1:-1]], 1)
     half_width = (0.5 * LIP_LINE_WIDTH * unit).clamp_min(0.5)
-    rows, columns = picture_window(opening, float(half_width.max()) + 2.0, drawing.shape[-2], drawing.shape[-1])
+    rows, columns = picture_window(opening, float(half_width.max()) + 2.0, height, width)
     origin = opening.new_tensor((columns.start, rows.start))
     size = (rows.stop - rows.start, columns.stop - columns.start)
     gap = torch.linalg.vector_norm(lower - upper, dim=-1).clamp_min(1e-6)
@@ -95,13 +119,33 @@ def draw_mouth_interior(drawing: Tensor, landmarks: Tensor, rest: Tensor) -> Ten
     inside = fill_polygon(opening - origin, size, oriented=True)
     teeth = fill_polygon(torch.cat([upper, edge_of_teeth.flip(1)[:, 1:-1]], 1) - origin, size, oriented=True)
     line = stroke_segments(opening - origin, opening.roll(-1, dims=1) - origin, size, half_width)
-    cavity = teeth.new_tensor(CAVITY_COLOUR if drawing.shape[1] == 3 else (CAVITY_TONE,)).view(1, -1, 1, 1)
-    interior = cavity + (1.0 - cavity) * teeth
+    cavity = teeth.new_tensor(CAVITY_COLOUR if channels == 3 else (CAVITY_TONE,)).view(1, -1, 1, 1)
+    return MouthPicture(rows, columns, cavity + (1.0 - cavity) * teeth, inside, line)
+
+
+def draw_mouth_interior(drawing: Tensor, landmarks: Tensor, rest: Tensor) -> Tensor:
+    """Draw cavity, upper teeth and the inner lip line into mouths that are closed in the photo and open now.
+
+    Args:
+        drawing: (B, C, H, W) in [0, 1], already warped to ``landmarks``.
+        landmarks: (B, 68, 2), pixels of ``drawing``.
+        rest: (B or 1, 68, 2), the photo's own landmarks in the same pixels.
+
+    Returns:
+        (B, C, H, W) in [0, 1]; unchanged where the mouth is not opened beyond the photo's own opening, and where it
+        is open in the photo: that is :mod:`.open_mouth`'s.
+    """
+    extra = mouth_opening(landmarks) - mouth_opening(rest)
+    shown = ((extra - OPENING_RAMP[0]) / (OPENING_RAMP[1] - OPENING_RAMP[0])).clamp(0.0, 1.0)
+    shown = shown * (1.0 - open_in_photo(rest))
+    if not bool((shown > 0).any()):
+        return drawing
+    picture = mouth_picture(landmarks, *drawing.shape[1:])
     strength = shown.view(-1, 1, 1, 1)
-    mouth = drawing[..., rows, columns]
-    filled = mouth + (interior - mouth) * (inside * strength)
+    mouth = drawing[..., picture.rows, picture.columns]
+    filled = mouth + (picture.interior - mouth) * (picture.inside * strength)
     result = drawing.clone()
-    result[..., rows, columns] = filled * (1.0 - line * strength)
+    result[..., picture.rows, picture.columns] = filled * (1.0 - picture.line * strength)
     return result
 
 

@@ -22,6 +22,7 @@ from torch.nn import functional
 UNDECIDED: Final = 0.5
 """Change that does not show, of the 2 from white to black, where nothing else is said."""
 _HIDDEN: Final = 32
+_BORDER: Final = 8
 _QUARTER: Final = 4
 
 
@@ -71,6 +72,20 @@ def cut_off(drawing: Tensor) -> Tensor:
     return cast("Tensor", _CutOff.apply(drawing))  # type: ignore[no-untyped-call]  # torch declares it so
 
 
+def from_border(pictures: Tensor) -> Tensor:
+    """Share of a change that is shown, (H, W): 0 at the frame's edge, 1 from 8 pixels inside.
+
+    At the edge the convolutions see the picture reflected, and draw what is not there.
+    """
+    height, width = pictures.shape[-2:]
+    down = torch.arange(height, device=pictures.device, dtype=pictures.dtype)
+    across = torch.arange(width, device=pictures.device, dtype=pictures.dtype)
+    distance = torch.minimum(
+        torch.minimum(down, height - 1 - down)[:, None], torch.minimum(across, width - 1 - across)[None]
+    )
+    return (distance / _BORDER).clamp(max=1.0)
+
+
 class GuideEncoder(nn.Module):
     """Features of the guide at 1/4 size, to be added to those of the photo: every 4 x 4 pixels are one position.
 
@@ -111,12 +126,13 @@ class GuidedHead(nn.Module):
         return cut_off(guide + self.change(features, guide))
 
     def change(self, features: Tensor, guide: Tensor) -> Tensor:
-        """What is added to the guide, (B, K, H, W) in [-2, 2]: from any tone to any other."""
+        """What is added to the guide, (B, K, H, W) in [-2, 2]: any tone to any other, none at the edge."""
         # The tanh reaches 2 behind what is taken off.
         seen = functional.relu(self.read(functional.pixel_unshuffle(guide, 2)))
         joined = functional.relu(self.join(torch.cat((features, seen), dim=1)))
         most = 2.0 + self.undecided
-        return decided(most * torch.tanh(functional.pixel_shuffle(self.last(joined), 2) / most), self.undecided)
+        wanted = most * torch.tanh(functional.pixel_shuffle(self.last(joined), 2) / most)
+        return decided(wanted, self.undecided) * from_border(wanted)
 
     @torch.no_grad()
     def start_at_guide(self) -> None:

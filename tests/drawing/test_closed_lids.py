@@ -49,18 +49,31 @@ def test_open_eyes_are_left_alone():
 
 
 def test_a_closed_eye_is_one_line_on_paper():
-    scribble = torch.full((1, 1, SIZE, SIZE), 0.4)
+    scribble = torch.ones(1, 1, SIZE, SIZE)
+    eyes = face()[0, 36:48]
+    scribbled = (
+        slice(int(eyes[:, 1].min()) - 1, int(eyes[:, 1].max()) + 2),
+        slice(int(eyes[:, 0].min()), int(eyes[:, 0].max()) + 1),
+    )
+    scribble[0, 0][scribbled] = 0.4
     shown = draw_closed_lids(scribble, closed(1.0), face())[0, 0]
     for group in ((36, 41, 40, 39), (42, 47, 46, 45)):
         points = closed(1.0)[0, list(group)]
         for x, y in (0.5 * (points[1] + points[2])).round().long()[None].tolist():
             assert shown[y - 1 : y + 2, x].min() < 0.3  # the line, darker than the scribble
         assert shown[points[:, 1].min().long() + 1, points[:, 0].mean().long()] > 0.9  # the lid above it
-    changed = (shown - 0.4).abs() > 1e-6
-    rows = changed.any(1).nonzero()
-    eyes = face()[0, 36:48]
+    rows = ((shown - scribble[0, 0]).abs() > 1e-6).any(1).nonzero()
     assert rows.min() > eyes[:, 1].min() - 8
     assert rows.max() < eyes[:, 1].max() + 8
+
+
+def test_a_lid_in_deep_shadow_stays_black():
+    half = torch.ones(1, 1, SIZE, SIZE)
+    half[..., SIZE // 2 :] = 0.0  # the half with the subject's left eye
+    shown = draw_closed_lids(half, closed(1.0), face())
+    assert float(shown[..., SIZE // 2 + 12 :].max()) == 0.0
+    lid = closed(1.0)[0, 36:42].mean(0).round().long()
+    assert float(shown[0, 0, lid[1] - 3, lid[0]]) > 0.9
 
 
 def test_each_frame_of_a_batch_is_drawn_for_itself():

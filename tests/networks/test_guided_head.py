@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lightning_modules.networks.guided_head import GuidedHead, GuideEncoder, cut_off, decided
+from lightning_modules.networks.guided_head import GuidedHead, GuideEncoder, cut_off, decided, from_border
 from lightning_modules.networks.portrait_generator import PortraitGenerator
 from tests.networks.test_portrait_generator import inputs
 
@@ -29,10 +29,10 @@ def test_changes_are_added_and_cut_off_by_hand():
             parameter.zero_()
         # 0.3 of each is not decided enough to show.
         head.last.bias[:] = 2.3 * torch.atanh(torch.tensor([0.8, -0.8, 0.55, -1.8]) / 2.3)
-        given = torch.tensor([[1.0, -0.75], [0.5, 0.0]]).repeat(4, 4)[None, None]
-        drawing = head(torch.zeros(1, 2, 4, 4), given)
+        given = torch.tensor([[1.0, -0.75], [0.5, 0.0]]).repeat(12, 12)[None, None]
+        drawing = head(torch.zeros(1, 2, 12, 12), given)
     expected = torch.tensor([[1.0, -1.0], [0.75, -1.0]])
-    assert torch.allclose(drawing[0, 0], expected.repeat(4, 4), atol=1e-6)
+    assert torch.allclose(drawing[0, 0, 8:-8, 8:-8], expected.repeat(4, 4), atol=1e-6)
 
 
 def test_what_was_cut_off_can_come_back_and_is_not_driven_further():
@@ -104,3 +104,11 @@ def test_others_do_not_read_a_guide():
     given = inputs()
     assert not network.guided
     assert torch.equal(network(**given), network(**given, guide=guide()))
+
+
+def test_nothing_changes_at_the_very_edge():
+    shown = from_border(torch.zeros(1, 1, 32, 48))
+    assert shown.shape == (32, 48)
+    assert float(shown[0].max()) == float(shown[:, -1].max()) == 0.0
+    assert float(shown[4, 24]) == 0.5
+    assert float(shown[8:-8, 8:-8].min()) == 1.0
