@@ -21,6 +21,7 @@ from datamodules.targets import TargetSettings
 from lightning_modules.audio.track import load_track
 from lightning_modules.batches import PortraitBatch, PortraitSample, stack_samples
 from lightning_modules.errors import ConfigError
+from lightning_modules.geometry.landmark_groups import NOSE_TIP
 
 
 class PortraitSets(NamedTuple):
@@ -46,6 +47,9 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
         workers: processes that make samples, for each rank.
         validation_photos: photos kept out of training, chosen by the hash of their names; 0 for no validation.
         targets: how target landmarks are made.
+        most_turned: photos of heads turned further are not trained on: how far the nose tip lies from the middle of
+            the outer eye corners, in their distances, across the picture; about 0.5 is a half profile, in which
+            another face's landmarks cannot be laid onto this one. None: all photos.
         static_share: share of samples, 0 to 1, whose real drawing is the static drawing of a training photo.
         motion: landmark tracks (``.npz``), or folders of them, for ``targets.change="motion"`` and
             ``targets.talking_share``.
@@ -66,6 +70,7 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
         workers: int = 2,
         validation_photos: int = 8,
         targets: TargetSettings = DEFAULT_TARGETS,
+        most_turned: float | None = None,
         static_share: float = 0.0,
         motion: Sequence[str | Path] = (),
         pin_memory: bool | None = None,
@@ -85,6 +90,9 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
             raise ConfigError(f"validation_photos is {validation_photos}", "give 0 or more")
         if not 0.0 <= static_share <= 1.0:
             raise ConfigError(f"static_share is {static_share}", "give a share from 0 to 1")
+        if most_turned is not None and most_turned <= 0.0:
+            raise ConfigError(f"most_turned is {most_turned}", "give a positive number, or null for all photos")
+        self.most_turned = most_turned
         self.static_share = static_share
         self.image_size = image_size
         self.drawing_channels = drawing_channels
@@ -110,11 +118,11 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
         if len(photos) <= self.validation_photos:
             found = f"{self.validation_photos} of {len(photos)} photos are kept for validation"
             raise ConfigError(found, "prepare more photos or lower validation_photos")
+        if not self._chosen(training=True):
+            raise ConfigError(f"all heads are turned by more than {self.most_turned}", "raise most_turned")
 
     def samples(self, *, training: bool = True) -> PortraitSamples:
         """Return the dataset of the training photos, or of those kept for validation, which are not augmented."""
-        order = sorted(range(len(self.sets.photos)), key=lambda number: _hash(self.sets.photos.names[number]))
-        kept, rest = order[: self.validation_photos], order[self.validation_photos :]
         return PortraitSamples(
             *self.sets,
             image_size=self.image_size,
@@ -122,9 +130,19 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
             tracks=self._tracks(),
             static_share=self.static_share,
             seed=self.seed,
-            chosen=sorted(rest if training else kept),
+            chosen=self._chosen(training=training),
             augment=training,
         )
+
+    def _chosen(self, *, training: bool) -> list[int]:
+        photos = self.sets.photos
+        order = sorted(range(len(photos)), key=lambda number: _hash(photos.names[number]))
+        if not training:
+            return sorted(order[: self.validation_photos])
+        rest = sorted(order[self.validation_photos :])
+        if self.most_turned is None:
+            return rest
+        return [number for number in rest if turned(photos.decoded.landmarks[number]) <= self.most_turned]
 
     def training_samples(self) -> tuple[Dataset[PortraitSample], int]:
         """Photos to train on, each with a target, a drawing and a pair of frames."""
@@ -148,3 +166,18 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
 
 def _hash(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
+
+
+def turned(landmarks: npt.NDArray[np.floating]) -> float:
+    """How far a head is turned to the side: 0 from the front, about 0.5 in half profile, more beyond.
+
+    Args:
+        landmarks: (68, 2), any unit.
+
+    Returns:
+        Distance of the nose tip from the middle of the outer eye corners along the line through them, as a share of
+        the distance of the two.
+    """
+    eyes = landmarks[45] - landmarks[36]
+    nose = landmarks[NOSE_TIP] - (landmarks[36] + landmarks[45]) / 2
+    return abs(float(nose @ eyes) / max(float(eyes @ eyes), 1e-9))

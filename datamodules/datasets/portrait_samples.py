@@ -72,15 +72,15 @@ class PortraitSamples(Dataset[PortraitSample]):
         self._photos, self._drawings, self._film = photos, drawings, film
         self._size, self._targets, self._seed, self._augment = image_size, targets, seed, augment
         self._static_share = static_share
-        self._chosen = tuple(range(len(photos))) if chosen is None else tuple(chosen)
+        self.chosen = tuple(range(len(photos))) if chosen is None else tuple(chosen)
 
     def __len__(self) -> int:
         """Number of photos: the length of a cycle."""
-        return len(self._chosen)
+        return len(self.chosen)
 
     def __getitem__(self, address: SampleAddress) -> PortraitSample:
         """Return the sample at an address."""
-        number = self._chosen[address.index]
+        number = self.chosen[address.index]
         photo = self._photos.cut(number, self._crop(self._random(address, _PHOTO), self._photos.size))
         generator = self._random(address, _DRAWING)
         drawing, drawn = self._real_drawing(generator)
@@ -102,7 +102,7 @@ class PortraitSamples(Dataset[PortraitSample]):
     def _real_drawing(self, generator: np.random.Generator) -> tuple[CutDrawing, str]:
         """A drawing of the domain D, and its name."""
         if self._static_share > 0.0 and generator.random() < self._static_share:
-            number = self._chosen[int(generator.integers(len(self._chosen)))]
+            number = self.chosen[int(generator.integers(len(self.chosen)))]
             shown = self._photos.cut(number, self._crop(generator, self._photos.size))
             return CutDrawing(shown.static_drawing, shown.masks, shown.landmarks), self._photos.names[number]
         number = int(generator.integers(len(self._drawings)))
@@ -111,7 +111,7 @@ class PortraitSamples(Dataset[PortraitSample]):
 
     def key(self, address: SampleAddress, drawn: str) -> str:
         """Return the address of a sample for reports, with the names of its photo and drawing."""
-        photo = self._photos.names[self._chosen[address.index]]
+        photo = self._photos.names[self.chosen[address.index]]
         place = f"seed {self._seed} cycle {address.cycle} index {address.index}"
         return f"{place}: photo {photo}, drawing {drawn}"
 

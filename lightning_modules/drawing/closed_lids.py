@@ -20,8 +20,8 @@ ERASED: Final = 0.2
 """What is taken off around the closing eye, in eye widths."""
 AROUND: Final = 0.5
 """How far around the eye its surroundings reach, in eye widths: they say whether it lies in deep shadow."""
-IN_SHADOW: Final = (0.35, 0.6)
-"""Mean tone of the surroundings below which a closed lid is ink, and above which it is paper."""
+IN_SHADOW: Final = (0.28, 0.31)
+"""Mean tone of the surroundings below which a closed lid is ink, and above which it is paper; hardly a gray between."""
 LINE_WIDTH: Final = 0.09
 """Width of the line where the lids meet, in eye widths."""
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from datamodules.datasets.decoded import CACHE_NAME, DecodedSet
 from datamodules.datasets.pixels import loaded_landmarks, loaded_planes
+from datamodules.portrait_data import turned
 from datamodules.portraits import PortraitsDataModule
 from datamodules.synthetic.portraits import SyntheticPortraitsDataModule
 from lightning_modules.batches import TENSOR_FIELDS, PortraitBatch
@@ -109,6 +110,7 @@ def test_the_wrong_folder_is_named(folders, tmp_path):
         {"batch_size": 0},
         {"samples_per_epoch": 0},
         {"validation_photos": -1},
+        {"most_turned": 0.0},
         {"seed": -1},
     ],
 )
@@ -127,6 +129,30 @@ def test_validation_photos_are_never_trained_on(folders):
     with pytest.raises(ConfigError, match="6 of 6 photos are kept"):
         module(folders, validation_photos=6).setup()
     assert module(folders, validation_photos=0).val_dataloader() == []
+
+
+def test_turned_by_hand():
+    face = np.zeros((68, 2))
+    face[36], face[45], face[30] = (10.0, 20.0), (50.0, 20.0), (38.0, 45.0)
+    assert turned(face) == pytest.approx(8 / 40)
+    tilted = face @ np.array([[0.6, 0.8], [-0.8, 0.6]])
+    assert turned(3.0 * tilted + 7.0) == pytest.approx(8 / 40)
+
+
+def test_turned_heads_are_not_trained_on(folders):
+    every = module(folders, validation_photos=2)
+    photos = every.sets.photos
+    kept = set(every.samples(training=False).chosen)
+    turns = {number: turned(photos.decoded.landmarks[number]) for number in range(6) if number not in kept}
+    limit = float(np.median(list(turns.values())))
+    some = module(folders, validation_photos=2, most_turned=limit)
+    some.setup()
+    assert list(every.samples().chosen) == sorted(turns)
+    assert list(some.samples().chosen) == sorted(number for number, turn in turns.items() if turn <= limit)
+    assert len(some.samples().chosen) < len(turns)
+    assert set(some.samples(training=False).chosen) == kept
+    with pytest.raises(ConfigError, match="all heads are turned by more than"):
+        module(folders, validation_photos=2, most_turned=1e-9).setup()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
