@@ -1,9 +1,9 @@
 """The trained driver: speech moves a face through the networks of stage 1, at any length and frame rate.
 
-The content branch is asked at the output frames only, on features read between feature frames to a quarter of one (4
-ms). The speaker-aware branch, where the model has one, is asked in segments of 8.2 s that overlap by 2 s and are faded
-into each other; without it the head follows the model of :mod:`lightning_modules.audio.head_motion`. Blinks are of
-their own seed. What the published system does instead is :mod:`.landmark_driver_published`.
+The content branch is asked at every feature frame, and its answers are smoothed before they are read at the output
+frames. The speaker-aware branch, where the model has one, is asked in segments of 8.2 s that overlap by 2 s and are
+faded into each other; without it the head follows the model of :mod:`lightning_modules.audio.head_motion`. Blinks are
+of their own seed. What the published system does instead is :mod:`.landmark_driver_published`.
 
 Differences from it (reference §15, B5 to B12): nothing is calibrated or smoothed segment by segment, the last frames
 exist, the mouth is measured against what the network says of this recording's pauses, pauses close it, and lips that
@@ -49,7 +49,7 @@ LEAST_GAP_PIXELS, LEAST_GAP_SHARE = 0.35, 0.0035
 """Inner lips and lids stay this far apart, in pixels and in outer-eye distances, whichever is more."""
 
 MOUTH_SECONDS, UPPER_FACE_SECONDS = 0.08, 0.24
-"""Windows of the smoothing over time, the published ones: of lips and jaw, and of the rest."""
+"""Windows of the last smoothing, the published ones: of lips and jaw (from 38 frames a second on), and of the rest."""
 
 _FRAMES_AT_ONCE = 1024
 _Array = NDArray[np.float64]

@@ -19,6 +19,9 @@ FEATURE_RATE = 62.5
 FRACTIONS = 4
 """Features are read at quarters of a frame."""
 
+LOW_PASS = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+"""Weights over feature frames of what the content branch says: 5 Hz keeps 88 %, 8 Hz 72 %, 12.5 Hz 43 %, 25 Hz 1 %."""
+
 CLOSING_SECONDS, OPENING_SECONDS = 0.12, 0.10
 """How long the mouth takes to close after a pause began, and to be free again before it ends."""
 
@@ -44,11 +47,14 @@ def content_motion(
 ) -> NDArray[np.float32]:
     """The content branch at some times, measured against its answer to the recording's pauses, 0 in long ones.
 
+    The branch is asked at every feature frame and what it says is smoothed before it is read at ``times``. Read at the
+    frames of a film only, what is faster than half its rate would come back as trembling lips.
+
     Args:
         model: with the branch.
         heard: the recording.
         static: (68, 3) the face with closed lips, face units.
-        times: (N,) seconds, from 0 to the recording's length.
+        times: (N,) seconds, ascending, from 0 to the recording's length.
 
     Returns:
         (N, 68, 3) displacements, face units.
@@ -60,9 +66,35 @@ def content_motion(
     moved = np.empty((len(times), 68, 3), np.float32)
     for start in range(0, len(times), _FRAMES_AT_ONCE):
         part = slice(start, start + _FRAMES_AT_ONCE)
-        said = content_at(model, heard, face, times[part]) - reference
+        said = smooth_content_at(model, heard, face, times[part]) - reference
         moved[part] = said.numpy().reshape(-1, 68, 3) * free[part, None, None]
     return moved
+
+
+def smooth_content_at(model: LandmarkModel, heard: Heard, face: Tensor, times: NDArray[np.float64]) -> Tensor:
+    """The content branch's answer, smoothed over feature frames by :data:`LOW_PASS` and read between them.
+
+    Args:
+        model: with the branch.
+        heard: the recording.
+        face: (204,) float32 the static face.
+        times: (N,) seconds, ascending, from 0 to the recording's length.
+
+    Returns:
+        (N, 204) float32.
+    """
+    reach, places = len(LOW_PASS) // 2, times * FEATURE_RATE
+    first, last = int(places[0]), int(places[-1]) + 1
+    ends = 0, len(heard.features) - PADDING  # the first answer and the last are held
+    asked = np.arange(max(first - reach, ends[0]), max(min(last + reach, ends[1]), ends[0]) + 1)
+    said = content_at(model, heard, face, asked / FEATURE_RATE)
+    smoothed = torch.zeros(last - first + 1, 204)
+    for offset, weight in zip(range(-reach, reach + 1), LOW_PASS, strict=True):
+        here = np.clip(np.arange(first + offset, last + offset + 1) - asked[0], 0, len(asked) - 1)
+        smoothed += weight * said[torch.from_numpy(here)]
+    before = torch.from_numpy(places.astype(np.int64) - first)
+    share = torch.from_numpy((places - places.astype(np.int64)).astype(np.float32))[:, None]
+    return smoothed[before] + share * (smoothed[before + 1] - smoothed[before])
 
 
 def content_at(model: LandmarkModel, heard: Heard, face: Tensor, times: NDArray[np.float64]) -> Tensor:
