@@ -22,6 +22,8 @@ EDGE_RIDGE = 3e-4
 # A part counts with this share of the largest part's area; a hole is filled below this share of it.
 SMALLEST_PART = 0.05
 LARGEST_HOLE = 0.02
+LEAST_COVERAGE = 0.8
+"""Share of the face that a matte must count as person to be of use."""
 # What the filter leaves of a soft ramp is stretched between these.
 BLACK_POINT, WHITE_POINT = 0.12, 0.88
 
@@ -146,7 +148,7 @@ def without_specks_and_holes(matte: Matte) -> Matte:
 def face_coverage(matte: Matte, landmarks: npt.NDArray[np.floating]) -> float:
     """Share of the face, inside the polygon of jaw and brows, that a matte counts as person, in [0, 1].
 
-    Below about 0.8 the matte has missed the face (paintings, drawings, strong shadow): use the matter ``none`` then.
+    Below :data:`LEAST_COVERAGE` the matte has missed the face.
 
     Args:
         matte: ``(H, W)``.

@@ -97,6 +97,7 @@ class Session:
             around = Surroundings.of(photo.rgb.shape[:2], portrait_frame(face.landmarks)) if job.paste_back else None
             size = job.size if around is None else around.square_side()
             portrait = prepare_cached(job, photo, face, size, backends)
+            notes += portrait.notes
             if trained_size not in (None, portrait.size):
                 notes.append(f"the generator was trained at {trained_size} pixels and draws {portrait.size} here")
             presenter = make_presenter(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
+from lightning_modules.faces.matter import LEAST_COVERAGE, face_coverage
 from lightning_modules.geometry.alignment import PortraitFrame, crop, portrait_frame, to_crop
 from lightning_modules.pipeline.compose import drawing_mask
 from lightning_modules.pipeline.inpainting import covered_region, dilate, fill_smoothly, without_foreground
@@ -43,6 +44,7 @@ class Portrait:
             line included.
         matte: m_p itself as the matte's source gave it, (1, 1, S·detail, S·detail) in [0, 1], 0 outside the photo: what
             a generator was trained with.
+        notes: what the user should know about how it was made.
     """
 
     size: int
@@ -54,6 +56,7 @@ class Portrait:
     background: Tensor
     mask: Tensor
     matte: Tensor
+    notes: tuple[str, ...] = ()
 
     def to(self, device: torch.device | str) -> Portrait:
         """The same portrait on another device."""
@@ -162,7 +165,8 @@ def prepare_portrait(
         photo: the photo.
         face: the chosen face, landmarks in photo pixels.
         drawer: draws d_s and d_b.
-        matter: separates the person from the background.
+        matter: separates the person from the background. A matte that misses the face, as on some paintings and
+            drawings, is not used, which :attr:`Portrait.notes` says.
         size: side of the output square in pixels.
         detail: see :class:`Portrait`; ``None`` takes :func:`default_detail`.
         device: where to compute and keep the result.
@@ -181,9 +185,16 @@ def prepare_portrait(
     valid = image_tensor(inside).to(device)
     colour = image_tensor(rgb).to(device)
     # The drawer follows the matte's edge, so it gets the matte uncut: the photo's border is no silhouette.
-    uncut = torch.from_numpy(np.ascontiguousarray(matter.matte(rgb)))[None, None].float().to(device)
+    found, in_crop = matter.matte(rgb), to_crop(face.landmarks, frame, fine)
+    coverage = face_coverage(found, in_crop)
+    notes: tuple[str, ...] = ()
+    if coverage < LEAST_COVERAGE:
+        found = np.ones_like(found)
+        missed = f"the matte counts {coverage:.0%} of the face as person and is not used"
+        notes = (f"{missed}: the whole picture moves with the head",)
+    uncut = torch.from_numpy(np.ascontiguousarray(found))[None, None].float().to(device)
     matte = uncut * valid
-    fine_landmarks = torch.from_numpy(to_crop(face.landmarks, frame, fine))[None].float().to(device)
+    fine_landmarks = torch.from_numpy(in_crop)[None].float().to(device)
     mask = drawing_mask(matte)
     drawing = draw_within(colour, valid, drawer, fine_landmarks, uncut)
     if bool((mask < 1.0).any()):
@@ -206,4 +217,5 @@ def prepare_portrait(
         background=_eight_bit(F.avg_pool2d(behind, detail)),
         mask=_eight_bit(mask),
         matte=_eight_bit(matte),
+        notes=notes,
     )

@@ -18,7 +18,7 @@ from lightning_modules.pipeline.atomic_files import atomic_path
 from lightning_modules.pipeline.portrait import Portrait
 
 #: Raised whenever the meaning or the making of a stored portrait changes; older files are then made anew.
-STORED_FORM = 2
+STORED_FORM = 3
 
 _PICTURES = ("photo", "drawing", "background", "mask", "matte")
 
@@ -52,7 +52,12 @@ def store_portrait(portrait: Portrait, folder: Path, key: str) -> Path:
     arrays = {name: (getattr(portrait, name) * 255.0).round().to(torch.uint8).cpu().numpy() for name in _PICTURES}
     arrays["landmarks"] = portrait.landmarks.cpu().numpy().astype(np.float32)
     frame = portrait.frame
-    facts = {"size": portrait.size, "detail": portrait.detail, "frame": [frame.left, frame.top, frame.side]}
+    facts = {
+        "size": portrait.size,
+        "detail": portrait.detail,
+        "frame": [frame.left, frame.top, frame.side],
+        "notes": portrait.notes,
+    }
     path = folder / f"{key}.safetensors"
     with atomic_path(path) as aside:
         save_file(arrays, aside, metadata={"portrait": json.dumps(facts)})
@@ -85,5 +90,6 @@ def load_portrait(folder: Path, key: str) -> Portrait | None:
         detail=facts["detail"],
         frame=PortraitFrame(left, top, side),
         landmarks=tensors["landmarks"],
+        notes=tuple(facts["notes"]),
         **pictures,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,27 @@ def test_nothing_is_drawn_outside_the_photo(photo: Any, face: Any, drawer: Any, 
     assert portrait.frame.left < 0
     assert portrait.drawing[..., :, 0].min() == 1.0
     assert abs(float(portrait.drawing[0, 0, 128, 128]) - 60 / 255) < 2e-3
+
+
+def test_a_matte_that_misses_the_face_is_not_used_and_that_is_said(photo: Any, face: Any, drawer: Any) -> None:
+    class LeftHalf:
+        name = "left half"
+
+        def matte(self, rgb: Any) -> Any:
+            return np.broadcast_to(np.arange(rgb.shape[1]) < rgb.shape[1] / 2, rgb.shape[:2]).astype(np.float32)
+
+    portrait = prepare_portrait(photo, face, drawer=drawer, matter=LeftHalf(), size=128)
+    assert portrait.mask.min() == portrait.matte.min() == 1.0
+    (note,) = portrait.notes
+    assert re.match(r"the matte counts (4\d|5\d)% of the face as person", note)
+
+
+def test_the_cache_keeps_what_is_said(portrait: Portrait, tmp_path: Path) -> None:
+    assert portrait.notes == ()
+    store_portrait(replace(portrait, notes=("one", "two")), tmp_path, "key")
+    found = load_portrait(tmp_path, "key")
+    assert found is not None
+    assert found.notes == ("one", "two")
 
 
 def test_uint8_round_trip() -> None:
