@@ -15,7 +15,7 @@ from experiments.evaluation.drawn_landmarks import in_colour
 from experiments.evaluation.measuring import Measurer, Truth
 from experiments.evaluation.results import Result, ResultFolder
 from experiments.portrait_evaluation.pair_figures import at_rest, identity_distance, shown_motion
-from experiments.portrait_evaluation.poses import REST_FRAME, Pose, chosen_poses
+from experiments.portrait_evaluation.poses import REST_FRAME, TURNED_FRAME, Pose, chosen_poses, turn_of, turned_head
 from experiments.portrait_evaluation.still_scene import PhotoScene, SomeFrames
 from lightning_modules.errors import InkspeakError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MOST_FRAMES = 50
 """Consecutive frames that are measured, two seconds at 25 a second."""
-EDITION = 2
+EDITION = 3
 """Raised whenever the same photo and utterance would give another result."""
 
 
@@ -109,7 +109,8 @@ class PairRun:
     def shown(self) -> SomeFrames:
         """What the methods are shown."""
         track = self.scene.whole.track.landmarks
-        poses = [self.face if number == REST_FRAME else track[number] for number in self.frames]
+        made = {REST_FRAME: self.face, TURNED_FRAME: turned_head(self.face, turn_of(self.face))}
+        poses = [made[number] if number in made else track[number] for number in self.frames]
         return SomeFrames(self.scene, np.stack(poses))
 
     @cached_property

@@ -146,8 +146,8 @@ def test_what_is_finished_is_not_done_again(finished, inputs, monkeypatch):
     assert again.figures == outcome.figures
 
 
-def arrays(value, open_value, turn):
-    facts = {"pose_frames": np.arange(5), "pose_values": np.array([0, open_value, 0.01, turn, 0.02])}
+def arrays(value, open_value, lids):
+    facts = {"pose_frames": np.arange(5), "pose_values": np.array([0, open_value, 0.01, 12.0, lids])}
     poses = np.full((5, 8, 8, 1), value, np.uint8)
     return facts | {"poses": poses, "photo": np.zeros((8, 8, 3), np.uint8), "static": np.zeros((8, 8, 1), np.uint8)}
 
@@ -155,8 +155,8 @@ def arrays(value, open_value, turn):
 def test_each_moment_is_taken_from_the_utterance_that_shows_it_best(tmp_path):
     by_method = {
         name: {
-            "a": Result({}, arrays=arrays(base + 1, 0.3, 2.0)),
-            "b": Result({}, arrays=arrays(base + 2, 0.2, -5.0)),
+            "a": Result({}, arrays=arrays(base + 1, 0.3, 0.03)),
+            "b": Result({}, arrays=arrays(base + 2, 0.2, 0.01)),
         }
         for name, base in (("ours", 10), ("upd_warp", 20))
     }
@@ -165,11 +165,11 @@ def test_each_moment_is_taken_from_the_utterance_that_shows_it_best(tmp_path):
         "rest": "a",
         "open": "a",
         "closed": "a",
-        "turned": "b",
-        "blink": "a",
+        "turned": "a",
+        "blink": "b",
     }
     assert int(row.poses["ours"]["open"].max()) == 11
-    assert int(row.poses["upd_warp"]["turned"].max()) == 22
+    assert int(row.poses["upd_warp"]["blink"].max()) == 22
     by_method["ours"]["a"] = Result({}, failed="broken")
     assert photo_row("anna", by_method).chosen["open"][1] == "b"  # what all methods drew
     assert photo_row("anna", {"ours": {"a": Result({}, failed="broken")}}) is None
