@@ -19,8 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-UNDECIDED: Final = 0.5
+UNDECIDED: Final = 0.8
 """Change that does not show, of the 2 from white to black, where nothing else is said."""
+RAMP: Final = 0.4
+"""Beyond it a change shows more and more; this much further on it is that from white to black."""
 _HIDDEN: Final = 32
 _BORDER: Final = 8
 _QUARTER: Final = 4
@@ -47,7 +49,8 @@ class _Decided(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, change: Tensor, undecided: float) -> Tensor:  # noqa: ARG004  torch hands it over
-        return functional.softshrink(change, undecided)
+        share = ((change.abs() - undecided) / RAMP).clamp(0.0, 1.0)
+        return 2.0 * torch.sign(change) * share * share * (3.0 - 2.0 * share)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:  # noqa: ARG004  torch hands it over
@@ -55,10 +58,11 @@ class _Decided(torch.autograd.Function):
 
 
 def decided(change: Tensor, undecided: float) -> Tensor:
-    """Changes less ``undecided``, towards none: pen and paper know no haze. The gradient passes unchanged.
+    """Changes up to ``undecided`` do not show, those beyond are from white to black or back: a pen knows no haze.
 
-    A network that is not yet sure where a line belongs spreads it as a gray cloud. Here that stays paper, and the
-    network goes on learning beneath, until it is sure.
+    The gradient passes unchanged. A network that is not yet sure where a line belongs spreads it as a gray cloud. Here
+    that stays paper, and the network goes on learning beneath, until it is sure. (With what remains of a change shown
+    as it is, ``change - undecided``, longer training brought the cloud back: it grew until it showed.)
     """
     return cast("Tensor", _Decided.apply(change, undecided))  # type: ignore[no-untyped-call]  # torch declares it so
 

@@ -27,11 +27,11 @@ def test_changes_are_added_and_cut_off_by_hand():
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.zero_()
-        # 0.3 of each is not decided enough to show.
-        head.last.bias[:] = 2.3 * torch.atanh(torch.tensor([0.8, -0.8, 0.55, -1.8]) / 2.3)
+        # From 0.3 to 0.7 they come to show: 0.4 by a smooth step of a quarter, 5/32 of 2.
+        head.last.bias[:] = 2.3 * torch.atanh(torch.tensor([0.3, -0.8, 0.4, -0.5]) / 2.3)
         given = torch.tensor([[1.0, -0.75], [0.5, 0.0]]).repeat(12, 12)[None, None]
         drawing = head(torch.zeros(1, 2, 12, 12), given)
-    expected = torch.tensor([[1.0, -1.0], [0.75, -1.0]])
+    expected = torch.tensor([[1.0, -1.0], [0.5 + 10 / 32, -1.0]])
     assert torch.allclose(drawing[0, 0, 8:-8, 8:-8], expected.repeat(4, 4), atol=1e-6)
 
 
@@ -47,9 +47,9 @@ def test_what_was_cut_off_can_come_back_and_is_not_driven_further():
 
 
 def test_small_changes_do_not_show_and_are_learned_all_the_same():
-    change = torch.tensor([-1.0, -0.3, 0.0, 0.2, 2.3], requires_grad=True)
+    change = torch.tensor([-1.0, -0.3, 0.0, 0.4, 2.3], requires_grad=True)
     shown = decided(change, 0.3)
-    assert shown.tolist() == pytest.approx([-0.7, 0.0, 0.0, 0.0, 2.0])
+    assert shown.tolist() == pytest.approx([-2.0, 0.0, 0.0, 10 / 32, 2.0])
     shown.sum().backward()
     assert change.grad.tolist() == [1.0] * 5
 

@@ -32,7 +32,7 @@ TINY: dict[str, Any] = {
 RECIPE = InputRecipe(mask_warp="articulated", drawing_mask=True)
 
 
-def tiny(strength: float = 0.2) -> PortraitGenerator:
+def tiny(strength: float = 0.1) -> PortraitGenerator:
     """With random corrections of a strength; 0: none."""
     torch.manual_seed(6)
     generator = PortraitGenerator(**TINY)
