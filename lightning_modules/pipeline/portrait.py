@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the name the field uses
 
+from lightning_modules.drawing.short_strokes import without_short_strokes
 from lightning_modules.faces.matter import LEAST_COVERAGE, face_coverage
 from lightning_modules.geometry.alignment import PortraitFrame, crop, portrait_frame, to_crop
 from lightning_modules.pipeline.compose import drawing_mask
 from lightning_modules.pipeline.inpainting import covered_region, dilate, fill_smoothly, without_foreground
+from lightning_modules.pipeline.white_margins import inside_margins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -181,7 +183,7 @@ def prepare_portrait(
     fine = size * detail
     frame = portrait_frame(face.landmarks)
     rgb = crop(photo.rgb, frame, fine, fill=255)
-    inside = crop(np.full(photo.rgb.shape[:2], 255, np.uint8), frame, fine, fill=0)
+    inside = crop(inside_margins(photo.rgb), frame, fine, fill=0)
     valid = image_tensor(inside).to(device)
     colour = image_tensor(rgb).to(device)
     # The drawer follows the matte's edge, so it gets the matte uncut: the photo's border is no silhouette.
@@ -204,7 +206,7 @@ def prepare_portrait(
         if drawer.channels == 1:
             # What the head uncovers is guessed: no line is invented there, the paper stays blank as around a drawn
             # head. A colour drawing would show a white hole; the colours around, which fill the photo, fill it.
-            behind = behind + (1.0 - behind) * covered
+            behind = without_short_strokes(behind + (1.0 - behind) * covered)
     else:
         behind = torch.ones_like(drawing)
     return Portrait(
