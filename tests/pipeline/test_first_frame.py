@@ -19,7 +19,12 @@ from lightning_modules.pipeline.landmark_driver import LandmarkDriver
 NOT_NEEDED = (
     *("sympy", "torch._dynamo", "torch._inductor", "torch.fx.experimental.symbolic_shapes"),
     *("scipy.signal", "scipy.stats", "scipy.interpolate", "scipy.optimize"),
-    *("mediapipe.python.solutions.holistic", "mediapipe.tasks.python.vision.face_landmarker", "matplotlib", "jax"),
+    *(
+        "mediapipe.python.solutions.download_utils",
+        "mediapipe.tasks.python.vision.face_landmarker",
+        "matplotlib",
+        "jax",
+    ),
     *(
         "lightning",
         "torchmetrics",
