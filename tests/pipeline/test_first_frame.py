@@ -18,25 +18,9 @@ from lightning_modules.pipeline.landmark_driver import LandmarkDriver
 
 NOT_NEEDED = (
     *("sympy", "torch._dynamo", "torch._inductor", "torch.fx.experimental.symbolic_shapes"),
-    *("scipy.signal", "scipy.stats", "scipy.interpolate", "scipy.optimize"),
-    *(
-        "mediapipe.python.solutions.download_utils",
-        "mediapipe.tasks.python.vision.face_landmarker",
-        "matplotlib",
-        "jax",
-    ),
-    *(
-        "lightning",
-        "torchmetrics",
-        "kornia",
-        "librosa",
-        "numba",
-        "pandas",
-        "sklearn",
-        "skimage",
-        "wandb",
-        "torchvision",
-    ),
+    *("scipy.signal", "scipy.stats", "scipy.interpolate", "scipy.optimize", "jax", "matplotlib"),
+    *("mediapipe.python.solutions.download_utils", "mediapipe.tasks.python.vision.face_landmarker"),
+    *("lightning", "torchmetrics", "kornia", "librosa", "numba", "pandas", "sklearn", "wandb", "torchvision"),
 )
 PROGRAM = """
 import json, sys
