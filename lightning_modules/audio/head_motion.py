@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from itertools import accumulate
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,6 @@ def sway(seed: int, purpose: int, deviation: float, count: int, *, from_rest: bo
         (count,) displacements; a longer one begins with the shorter.
     """
     from scipy.linalg import expm
-    from scipy.signal import lfilter
 
     omega = 2.0 * math.pi * SWAY_HERTZ
     step = expm(np.array([[0.0, 1.0], [-(omega**2), -2.0 * SWAY_DAMPING * omega]]) / FRAMES_PER_SECOND)
@@ -97,7 +97,7 @@ def sway(seed: int, purpose: int, deviation: float, count: int, *, from_rest: bo
     kicks = noise @ np.linalg.cholesky(settled - step @ settled @ step.T).T
     kicks[:1] = 0.0 if from_rest else noise[:1] * [1.0, omega]
     values, vectors = np.linalg.eig(step)  # a damped oscillation: a conjugate pair, so one half tells all
-    parts = lfilter([1.0], [1.0, -values[0]], kicks @ np.linalg.inv(vectors)[0])
+    parts = _decaying(kicks @ np.linalg.inv(vectors)[0], complex(values[0]))
     moved: _Array = 2.0 * deviation * (parts * vectors[0, 0]).real
     return moved
 
@@ -174,15 +174,18 @@ def poses(motion: HeadMotion, static: NDArray[np.floating]) -> _Array:
 
 def _liveliness(prosody: Prosody, count: int) -> _Array:
     """(T,) in [0, 1]: 1 while speaking, decaying in long pauses and recovering after them, with a time constant."""
-    from scipy.signal import lfilter
-
     goal = np.ones(count)
     for start, end in prosody.pauses:
         if end - start > LONG_PAUSE_SECONDS:
             goal[math.ceil(start * FRAMES_PER_SECOND) : math.ceil(end * FRAMES_PER_SECOND)] = 0.0
     keep = math.exp(-1.0 / (DRIFT_SECONDS * FRAMES_PER_SECOND))
-    followed: _Array = lfilter([1.0 - keep], [1.0, -keep], goal, zi=[keep])[0]
-    return followed
+    return _decaying(np.concatenate([[1.0], (1.0 - keep) * goal]), keep)[1:]
+
+
+def _decaying(values: NDArray[Any], keep: complex) -> NDArray[Any]:
+    """Each value, and what is kept of all before it: y[n] = x[n] + keep · y[n - 1]."""
+    kept = accumulate(values.tolist(), lambda before, value: value + keep * before)
+    return np.fromiter(kept, values.dtype, len(values))
 
 
 def _slow_melody(prosody: Prosody, count: int) -> _Array:

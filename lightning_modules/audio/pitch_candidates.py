@@ -122,16 +122,13 @@ def find_candidates(signal: NDArray[np.float64], before: int, frames: int, searc
 
 def _vicinities(signal: NDArray[np.float64], before: int, frames: int, search: SearchRange) -> NDArray[np.bool_]:
     """Which fine lags (F, L) are near a peak of the coarse correlation."""
-    from scipy.signal import upfirdn
-
     first, count = search.coarse_lags
     size = 1 + WINDOW // COARSE
     half = _SMOOTHING // 2
     start = before - half
     length = ((frames - 1) * HOP) // COARSE + size + first + count
-    coarse = upfirdn(_low_pass(), signal[start : start + (length - 1) * COARSE + _SMOOTHING], down=COARSE)
-    # Output k of the filter ends at sample k·8: the first whole one is that at 80, which is centred on `before`.
-    coarse = coarse[(_SMOOTHING - 1) // COARSE :][:length]
+    windows = np.lib.stride_tricks.sliding_window_view(signal[start:], _SMOOTHING)[::COARSE][:length]
+    coarse = np.einsum("ij,j->i", windows, _low_pass())  # which is symmetric; the first is centred on `before`
     pieces = np.lib.stride_tricks.sliding_window_view(coarse, size + first + count)[:: HOP // COARSE][:frames]
     correlation = _normalised(pieces, size, first, count, 0.0)
     peak = _is_peak(correlation, correlation.max(axis=1).clip(0.0))

@@ -193,10 +193,12 @@ def filled(network: nn.Module, state: Mapping[str, Tensor]) -> nn.Module:
     if damaged is not None:
         raise WeightsError(f"it holds weights that are not finite ({damaged})", "take another checkpoint of that run")
     constants = _constants(network)
-    network = network.to_empty(device="cpu")
-    network.load_state_dict(state)
+    # Copies are put in place. Module.to_empty would load torch's symbolic algebra, sympy, for two seconds.
+    own = {name: values.detach().cpu().clone(memory_format=torch.contiguous_format) for name, values in state.items()}
+    network.load_state_dict(own, assign=True)
     for name, values in constants.items():
-        network.get_buffer(name).copy_(values)
+        owner, _, own_name = name.rpartition(".")
+        setattr(network.get_submodule(owner), own_name, values)
     return network.eval()
 
 

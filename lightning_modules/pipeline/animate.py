@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -86,32 +87,37 @@ class Session:
 
             speech = read_speech(job.speech)
             notes += speech.notes
-        with _timed(seconds, "drawing", progress):
-            notes += backends.plan(job).notes
-            driver, announced = backends.driver(job)
-            renderer, trained_size = backends.renderer(job)
-            from lightning_modules.geometry.alignment import portrait_frame
-            from lightning_modules.pipeline.preparation import prepare_cached
-            from lightning_modules.pipeline.presenter import Surroundings, make_presenter
+        with ThreadPoolExecutor(1) as beside:
+            with _timed(seconds, "drawing", progress):
+                notes += backends.plan(job).notes
+                driver, announced = backends.driver(job)
+                renderer, trained_size = backends.renderer(job)
+                from lightning_modules.geometry.alignment import portrait_frame, to_crop
+                from lightning_modules.pipeline.preparation import prepare_cached
+                from lightning_modules.pipeline.presenter import Surroundings, make_presenter
 
-            around = Surroundings.of(photo.rgb.shape[:2], portrait_frame(face.landmarks)) if job.paste_back else None
-            size = job.size if around is None else around.square_side()
-            portrait = prepare_cached(job, photo, face, size, backends)
-            notes += portrait.notes
-            if trained_size not in (None, portrait.size):
-                notes.append(f"the generator was trained at {trained_size} pixels and draws {portrait.size} here")
-            presenter = make_presenter(
-                photo,
-                portrait,
-                look=job.look,
-                surroundings=around,
-                side_by_side=job.side_by_side,
-                matter=None if around is None else backends.matter(job),
-            )
-        with _timed(seconds, "motion", progress):
-            track = driver.drive(speech, portrait.landmarks.cpu().numpy(), job.fps)
-            notes += [*announced, *driver_notes(driver)]
-            portrait = backends.source_portrait(job, portrait)
+                frame = portrait_frame(face.landmarks)
+                around = Surroundings.of(photo.rgb.shape[:2], frame) if job.paste_back else None
+                size = job.size if around is None else around.square_side()
+                # How the face moves depends on the face alone, so it is worked out while the portrait is drawn.
+                at_rest = to_crop(face.landmarks, frame, size).astype("float32")
+                driven = beside.submit(driver.drive, speech, at_rest, job.fps)
+                portrait = prepare_cached(job, photo, face, size, backends)
+                notes += portrait.notes
+                if trained_size not in (None, portrait.size):
+                    notes.append(f"the generator was trained at {trained_size} pixels and draws {portrait.size} here")
+                presenter = make_presenter(
+                    photo,
+                    portrait,
+                    look=job.look,
+                    surroundings=around,
+                    side_by_side=job.side_by_side,
+                    matter=None if around is None else backends.matter(job),
+                )
+            with _timed(seconds, "motion", progress):
+                track = driven.result()
+                notes += [*announced, *driver_notes(driver)]
+                portrait = backends.source_portrait(job, portrait)
         return cls(job, photo, portrait, track, speech.duration, presenter, renderer, notes, seconds)
 
     @property

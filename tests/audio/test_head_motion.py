@@ -167,3 +167,12 @@ def test_silences_and_melody_by_hand():
     melody = melody_of(np.array([0.0, 100.0, 0.0, 100.0 * math.e, 0.0]))
     np.testing.assert_allclose(melody, [-1.0, -1.0, 0.0, 1.0, 1.0], atol=1e-12)
     assert melody_of(np.array([0.0, 100.0, 0.0])) is None
+
+
+@pytest.mark.parametrize("keep", [0.9, 0.97 + 0.03j])
+def test_what_is_kept_is_the_filter_of_order_one(keep):
+    from scipy.signal import lfilter
+
+    values = np.random.default_rng(0).standard_normal(500) * (1.0 if isinstance(keep, float) else 1.0 + 0.5j)
+    assert np.abs(head._decaying(values, keep) - lfilter([1.0], [1.0, -keep], values)).max() < 1e-12
+    assert head._decaying(values[:0], keep).shape == (0,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lightning_modules.export.network_file import load_network, save_network
+from lightning_modules.export.network_file import build_network, filled, load_network, save_network
 from lightning_modules.networks.frozen.edge_detector import EdgeDetector
 from lightning_modules.networks.speaker_branch import SpeakerBranch
 
@@ -35,3 +35,13 @@ def test_constants_that_no_file_holds_are_computed_again(tmp_path, kind, make, g
         assert torch.equal(value, constants[name]), name
     with torch.no_grad():
         assert torch.equal(stored(*inputs), network(*inputs))
+
+
+def test_a_filled_network_keeps_weights_of_its_own():
+    given = {name: values.clone() for name, values in EdgeDetector(width=4).state_dict().items()}
+    network = filled(build_network("edge_detector", {"width": 4}), given)
+    expected = {name: values.clone() for name, values in given.items()}
+    for values in given.values():
+        values.zero_()
+    assert all(torch.equal(values, expected[name]) for name, values in network.state_dict().items())
+    assert not any(parameter.is_meta for parameter in network.parameters())

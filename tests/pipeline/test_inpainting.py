@@ -50,6 +50,8 @@ def test_dilate_by_hand() -> None:
     mask[..., 3, 3] = 1
     assert dilate(mask, 2).sum() == 25
     assert torch.equal(dilate(mask, 0), mask)
+    grey = torch.rand(1, 2, 9, 12)
+    assert torch.equal(dilate(grey, 3), torch.nn.functional.max_pool2d(grey, 7, stride=1, padding=3))
 
 
 def test_the_person_leaves_no_trace() -> None:

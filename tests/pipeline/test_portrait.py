@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from lightning_modules.errors import WeightsError
 from lightning_modules.geometry.alignment import portrait_frame
 from lightning_modules.pipeline.portrait import Portrait, image_array, image_tensor, prepare_portrait
 from lightning_modules.pipeline.portrait_cache import load_portrait, portrait_key, store_portrait
@@ -105,3 +107,25 @@ def test_the_key_follows_content_and_settings() -> None:
     }
     assert len(keys) == 4
     assert portrait_key("a" * 64, {"x": 1, "y": 2}) == portrait_key("a" * 64, {"y": 2, "x": 1})
+
+
+class _Refusing:
+    """A drawer that refuses one of the two drawings of a portrait."""
+
+    name, channels = "refusing", 1
+
+    def __init__(self, *, behind: bool) -> None:
+        self.behind = behind
+
+    def draw(self, photo: torch.Tensor, *, landmarks: Any = None, matte: Any = None) -> torch.Tensor:
+        if (landmarks is None) is self.behind:
+            raise WeightsError("the drawing cannot be made", "take another drawer")
+        return photo.mean(1, keepdim=True)
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_what_stops_either_of_the_two_drawings_is_told(photo: Any, face: Any, matter: Any, *, behind: bool) -> None:
+    running = threading.active_count()
+    with pytest.raises(WeightsError, match="the drawing cannot be made"):
+        prepare_portrait(photo, face, drawer=_Refusing(behind=behind), matter=matter, size=128)
+    assert threading.active_count() == running
