@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_modules.geometry.landmark_groups import INNER_LIP
+from lightning_modules.geometry.landmark_groups import INNER_LIP, NOSE_TIP
 from lightning_modules.geometry.shapes import fill_polygon, stroke_segments
 
 #: Tone of the mouth cavity in [0, 1]; not quite black, so that it does not outweigh the eyes.
@@ -22,6 +22,8 @@ TEETH_SHARE = 0.42
 OPENING_RAMP = (0.008, 0.045)
 #: Opening of the photo's own mouth, in outer-eye distances, above which its inside is its own, and below which drawn.
 OPEN_IN_PHOTO = (0.03, 0.06)
+#: How far the nose tip of a head in profile lies from the middle of the outer eye corners, in their distances.
+PROFILE = 0.9
 #: Width of the line along the inner lips, in outer-eye distances.
 LIP_LINE_WIDTH = 0.014
 
@@ -123,6 +125,18 @@ def mouth_picture(landmarks: Tensor, channels: int, height: int, width: int) -> 
     return MouthPicture(rows, columns, cavity + (1.0 - cavity) * teeth, inside, line)
 
 
+def in_profile(rest: Tensor) -> Tensor:
+    """Whether a head is turned so far that its lips are seen from the side, (B,): there is no inside to look into.
+
+    Args:
+        rest: (B, 68, 2), the photo's landmarks, pixels.
+    """
+    eyes = rest[:, 45] - rest[:, 36]
+    nose = rest[:, NOSE_TIP] - (rest[:, 36] + rest[:, 45]) / 2
+    turned: Tensor = (nose * eyes).sum(-1).abs() > PROFILE * (eyes * eyes).sum(-1)
+    return turned
+
+
 def draw_mouth_interior(drawing: Tensor, landmarks: Tensor, rest: Tensor) -> Tensor:
     """Draw cavity, upper teeth and the inner lip line into mouths that are closed in the photo and open now.
 
@@ -132,12 +146,12 @@ def draw_mouth_interior(drawing: Tensor, landmarks: Tensor, rest: Tensor) -> Ten
         rest: (B or 1, 68, 2), the photo's own landmarks in the same pixels.
 
     Returns:
-        (B, C, H, W) in [0, 1]; unchanged where the mouth is not opened beyond the photo's own opening, and where it
-        is open in the photo: that is :mod:`.open_mouth`'s.
+        (B, C, H, W) in [0, 1]; unchanged where the mouth is not opened beyond the photo's own opening, where it is
+        open in the photo (that is :mod:`.open_mouth`'s), and in profile.
     """
     extra = mouth_opening(landmarks) - mouth_opening(rest)
     shown = ((extra - OPENING_RAMP[0]) / (OPENING_RAMP[1] - OPENING_RAMP[0])).clamp(0.0, 1.0)
-    shown = shown * (1.0 - open_in_photo(rest))
+    shown = shown * (1.0 - open_in_photo(rest)) * ~in_profile(rest)
     if not bool((shown > 0).any()):
         return drawing
     picture = mouth_picture(landmarks, *drawing.shape[1:])

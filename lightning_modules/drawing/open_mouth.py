@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lightning_modules.drawing.mouth_interior import (
     LIP_LINE_WIDTH,
+    in_profile,
     mouth_opening,
     mouth_picture,
     open_in_photo,
@@ -71,10 +72,10 @@ def move_open_mouth(drawing: Tensor, static: Tensor, landmarks: Tensor, rest: Te
         rest: (B or 1, 68, 2), the photo's own landmarks in the same pixels.
 
     Returns:
-        (B, C, H, W) in [0, 1]; unchanged where the mouth is closed in the photo, and at rest.
+        (B, C, H, W) in [0, 1]; unchanged where the mouth is closed in the photo, at rest and in profile.
     """
     count = len(drawing)
-    own = open_in_photo(rest).expand(count)
+    own = (open_in_photo(rest) * ~in_profile(rest)).expand(count)
     if not bool((own > 0).any()):
         return drawing
     source = rest.expand(count, -1, -1)

@@ -6,7 +6,7 @@ import itertools
 
 import torch
 
-from lightning_modules.drawing.mouth_interior import CAVITY_TONE, draw_mouth_interior, mouth_opening
+from lightning_modules.drawing.mouth_interior import CAVITY_TONE, draw_mouth_interior, in_profile, mouth_opening
 from lightning_modules.geometry.shapes import fill_polygon
 
 SIZE = 128
@@ -63,3 +63,12 @@ def test_crossed_lips_draw_nothing_inside() -> None:
     crossed[0, 65:68, 1] -= 8.0
     drawn = draw_mouth_interior(torch.ones(1, 1, SIZE, SIZE), crossed, closed_mouth())[0, 0]
     assert float(drawn[76, 64]) > 0.9
+
+
+def test_a_mouth_in_profile_is_not_opened_in_the_cheek() -> None:
+    paper = torch.full((1, 1, SIZE, SIZE), 0.7)
+    for nose, profile in ((64.0, False), (64.0 + 0.85 * 80.0, False), (64.0 + 0.95 * 80.0, True), (-12.0, True)):
+        rest, wide = closed_mouth(), opened(20.0)
+        rest[0, 30] = wide[0, 30] = torch.tensor([nose, 60.0])
+        assert bool(in_profile(rest)) is profile
+        assert torch.equal(draw_mouth_interior(paper, wide, rest), paper) is profile
