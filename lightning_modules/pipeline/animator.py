@@ -40,12 +40,14 @@ class Animator:
             track: landmarks (T, 68, 3) in the portrait's crop pixels.
 
         Yields:
-            (b, S, S, C) uint8 with b ≤ ``batch``; all b together are T.
+            (b, S, S, C) uint8 with b ≤ ``batch``; all b together are T. The first frame is drawn by itself: whoever
+            waits for it has it sooner.
         """
         device = portrait.drawing.device
         landmarks, start = track.landmarks, 0
         while start < len(landmarks):
-            poses = torch.from_numpy(np.ascontiguousarray(landmarks[start : start + self.batch])).to(device)
+            stop = start + self.batch if start else 1
+            poses = torch.from_numpy(np.ascontiguousarray(landmarks[start:stop])).to(device)
             try:
                 frames = image_array(self.renderer.render(portrait, poses))
             except torch.OutOfMemoryError:

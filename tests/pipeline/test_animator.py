@@ -40,7 +40,7 @@ PORTRAIT = SimpleNamespace(drawing=torch.zeros(1))
 @pytest.mark.parametrize("batch", [1, 7, 16, 100])
 def test_all_frames_in_order(batch: int) -> None:
     batches = list(Animator(Numbering(), batch).batches(PORTRAIT, track(37)))
-    assert [len(frames) for frames in batches[:-1]] == [batch] * (len(batches) - 1)
+    assert [len(frames) for frames in batches[:-1]] == [1, *[batch] * (len(batches) - 2)]
     assert np.concatenate(batches)[:, 0, 0, 0].tolist() == list(range(37))
     assert batches[0].dtype == np.uint8
 
@@ -52,7 +52,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(monkeypatch: pytest.MonkeyPa
     frames = np.concatenate(list(animator.batches(PORTRAIT, track(11))))
     assert frames[:, 0, 0, 0].tolist() == list(range(11))
     assert animator.batch == 4
-    assert renderer.asked == [11, 8, 4, 4, 3]
+    assert renderer.asked == [1, 10, 8, 4, 4, 2]
 
 
 def test_out_of_memory_with_one_frame_is_an_error() -> None:
