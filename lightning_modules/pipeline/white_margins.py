@@ -24,8 +24,7 @@ def inside_margins(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Returns:
         (H, W): 255 inside, 0 in the margins; all 255 where the whole picture is white.
     """
-    shown: NDArray[np.bool_] = (rgb < WHITE).any(axis=-1)
-    rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+    rows, columns = (np.flatnonzero(rgb.min(axis=across) < WHITE) for across in ((1, 2), (0, 2)))
     inside = np.zeros(rgb.shape[:2], np.uint8)
     if not len(rows):
         return np.full_like(inside, 255)
