@@ -11,6 +11,7 @@ import math
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lightning_modules.audio.idle_motion import lid_closure, stream
@@ -93,13 +94,11 @@ def _hazard(speed: float) -> _Array:
 
     That of the log-normal distribution: density over what is left of the probability.
     """
-    from scipy.special import log_ndtr
-
     after = (np.arange(round(_LONGEST_SECONDS / _STEP / min(speed, 1.0))) + 0.5) * _STEP
     since = np.maximum(after - SHORTEST_INTERVAL_SECONDS / speed, 1e-9)
     deviations = np.log(since * speed / MEDIAN_SECONDS) / SPREAD
     density = -0.5 * deviations**2 - np.log(SPREAD * since * math.sqrt(2.0 * math.pi))
-    chance: _Array = np.exp(density - log_ndtr(-deviations))
+    chance: _Array = np.exp(density - torch.special.log_ndtr(torch.from_numpy(-deviations)).numpy())
     return chance
 
 

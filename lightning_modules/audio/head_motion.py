@@ -15,6 +15,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lightning_modules.audio.expression import HeadPose, rotation
@@ -88,10 +89,9 @@ def sway(seed: int, purpose: int, deviation: float, count: int, *, from_rest: bo
     Returns:
         (count,) displacements; a longer one begins with the shorter.
     """
-    from scipy.linalg import expm
-
     omega = 2.0 * math.pi * SWAY_HERTZ
-    step = expm(np.array([[0.0, 1.0], [-(omega**2), -2.0 * SWAY_DAMPING * omega]]) / FRAMES_PER_SECOND)
+    system = torch.tensor([[0.0, 1.0], [-(omega**2), -2.0 * SWAY_DAMPING * omega]], dtype=torch.float64)
+    step = torch.linalg.matrix_exp(system / FRAMES_PER_SECOND).numpy()
     settled = np.diag([1.0, omega**2])
     noise = stream(seed, purpose).standard_normal((count, 2))
     kicks = noise @ np.linalg.cholesky(settled - step @ settled @ step.T).T
@@ -190,13 +190,14 @@ def _decaying(values: NDArray[Any], keep: complex) -> NDArray[Any]:
 
 def _slow_melody(prosody: Prosody, count: int) -> _Array:
     """(T,) the melody below 2 Hz; 0 where it is unknown."""
-    from scipy.ndimage import gaussian_filter1d
-
     melody = np.zeros(count)
     if prosody.melody is not None:
         known = prosody.melody[:count]
         width = FRAMES_PER_SECOND * math.sqrt(math.log(2.0)) / (2.0 * math.pi * MELODY_HERTZ)  # -3 dB at 2 Hz
-        melody[: len(known)] = gaussian_filter1d(known, width, mode="nearest")
+        reach = round(4.0 * width)
+        weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+        held = np.pad(known, reach, mode="edge")
+        melody[: len(known)] = np.convolve(held, weights / weights.sum(), mode="valid")
     return melody
 
 

@@ -97,6 +97,21 @@ def test_quaternions_of_a_full_turn_do_not_jump():
     assert quaternions[0, 3] > 0
 
 
+def test_rotations_and_quaternions_are_scipys(random):
+    given = random.standard_normal((3, 20, 4)) * 5.0
+    expected = Rotation.from_quat(given.reshape(-1, 4))
+    np.testing.assert_allclose(rotation_of(given).reshape(-1, 3, 3), expected.as_matrix(), atol=1e-14)
+    turns = np.concatenate([expected.as_matrix(), np.eye(3)[None], [np.diag(d) for d in ((1, -1, -1), (-1, -1, 1))]])
+    theirs = Rotation.from_matrix(turns).as_quat()
+    np.testing.assert_allclose(np.abs((quaternion_of(turns) * theirs).sum(axis=1)), 1.0, atol=1e-14)
+    np.testing.assert_allclose(rotation_of(quaternion_of(turns)), turns, atol=1e-14)
+
+
+def test_a_zero_quaternion_is_refused():
+    with pytest.raises(ValueError, match="zero"):
+        rotation_of(np.zeros((2, 4)))
+
+
 def test_the_frame_of_a_face(random):
     turn = Rotation.from_euler("yxz", [20, -10, 15], degrees=True).as_matrix()
     static = 80.0 * average_face() @ turn.T + [200.0, 150.0, 30.0]
