@@ -25,6 +25,9 @@ RATIO: Final = MetricColumn("flicker_ratio", "line flicker", f"% of {names.WARP_
 REST: Final = MetricColumn("nme_rest", "NME of the static drawing", "% of eye distance", "none", 2)
 NOISE: Final = MetricColumn("nme_noise", "detector's noise", "% of eye distance", "none", 2)
 _OWN: Final = (
+    MetricColumn("motion_tracked", "motion of the lines", "% of asked", "none", 0),
+    MetricColumn("tracked_error", "lines away from where they were to be", "% of eye distance", "lower", 2),
+    MetricColumn("tracked_share", "points tracked", "%", "none", 0),
     MetricColumn("motion_found", "motion found", "px/frame", "none", 3),
     MetricColumn("motion_ratio", "motion found", "% of asked", "none", 0),
     MetricColumn("motion_share", "motion shown", "% of asked", "none", 0),

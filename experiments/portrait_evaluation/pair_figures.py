@@ -16,7 +16,9 @@ from lightning_modules.errors import MetricError
 from lightning_modules.metrics.detector_noise import detector_noise
 from lightning_modules.metrics.frame_flow import landmark_flow
 from lightning_modules.metrics.landmark_error import landmark_error
+from lightning_modules.metrics.lip_landmark_distance import outer_eye_distance
 from lightning_modules.metrics.motion_compensated_ssim import motion_magnitude
+from lightning_modules.metrics.tracked_motion import tracked_motion
 from lightning_modules.pipeline.contact_sheet import evenly_spaced
 
 if TYPE_CHECKING:
@@ -64,6 +66,25 @@ def shown_motion(found: Points, asked: Points, size: int) -> dict[str, float]:
     drawn = moved.nanmean()
     ratio = 100 * float(drawn / wanted) if wanted > 0 else float("nan")
     return {"motion_found": float(drawn), "motion_ratio": ratio, "motion_share": motion_share(found, asked)}
+
+
+def lines_tracked(static: Pixels, landmarks: Points, frames: Pixels, asked: Points) -> dict[str, float]:
+    """How far the lines went, in percent of what was asked for, and how far they are from where they were to be.
+
+    Args:
+        static: (S, S, C) the static drawing.
+        landmarks: (68, 2) of the photo.
+        frames: (T, S, S, C).
+        asked: (T, 68, 2) that they were to show.
+
+    Returns:
+        ``motion_tracked`` in percent, ``tracked_error`` in percent of the outer-eye distance, ``tracked_share`` of the
+        points in percent, see :func:`~lightning_modules.metrics.tracked_motion.tracked_motion`.
+    """
+    rest, goals = (torch.from_numpy(np.array(points, np.float32)) for points in (landmarks, asked))
+    found = tracked_motion(as_tensor(static[None]), rest, as_tensor(frames), goals)
+    error = 100 * found.error / float(outer_eye_distance(rest[None])[0])
+    return {"motion_tracked": found.ratio, "tracked_error": error, "tracked_share": found.share}
 
 
 def at_rest(finder: DrawnFaceFinder, static: Pixels, landmarks: Points) -> dict[str, float]:

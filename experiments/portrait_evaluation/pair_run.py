@@ -14,7 +14,7 @@ import torch
 from experiments.evaluation.drawn_landmarks import in_colour
 from experiments.evaluation.measuring import Measurer, Truth
 from experiments.evaluation.results import Result, ResultFolder
-from experiments.portrait_evaluation.pair_figures import at_rest, identity_distance, shown_motion
+from experiments.portrait_evaluation.pair_figures import at_rest, identity_distance, lines_tracked, shown_motion
 from experiments.portrait_evaluation.poses import REST_FRAME, TURNED_FRAME, Pose, chosen_poses, turn_of, turned_head
 from experiments.portrait_evaluation.still_scene import PhotoScene, SomeFrames
 from lightning_modules.errors import InkspeakError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MOST_FRAMES = 50
 """Consecutive frames that are measured, two seconds at 25 a second."""
-EDITION = 3
+EDITION = 4
 """Raised whenever the same photo and utterance would give another result."""
 
 
@@ -177,6 +177,7 @@ class PairRun:
         told = self.measurer.measure(measured, self.truth, asked=asked)
         more = shown_motion(told.landmarks, asked, frames.shape[1])
         rest = self.face[:, :2]
+        more |= lines_tracked(self.static, rest, measured, asked)
         more["identity_distance"] = identity_distance(self.features, measured, asked, self.static, rest)
         figures = told.figures | {
             name: None if np.isnan(value) else value for name, value in (more | self.rest).items()

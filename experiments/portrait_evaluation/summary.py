@@ -23,7 +23,7 @@ _WHY: Final = {
     "nme_rest": "at rest {:.2f} %",
     "line_flicker": "line flicker {:.2f} %",
     "ssim": "inter-frame SSIM {:.4f}",
-    "motion_share": "motion shown {:.0f} %",
+    "motion_tracked": "motion of the lines {:.0f} %",
 }
 
 
@@ -101,6 +101,10 @@ def remarks_of(
     remarks.append(
         "NME and LMD: landmarks found on the drawings against those that were to be shown; what "
         "the detector gets wrong on the static drawing itself (NME of the static drawing) is no renderer's fault"
+    )
+    remarks.append(
+        "motion of the lines: of the surroundings of the landmarks, tracked from the static drawing into every frame "
+        "without a detector; points that cannot be tracked there and back do not count"
     )
     remarks.append(
         "motion found: of the landmarks found from frame to frame, the detector's own unrest included; motion shown: "

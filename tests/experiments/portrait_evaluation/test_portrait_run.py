@@ -117,7 +117,9 @@ def test_every_photo_that_can_be_used_is_looked_at_and_measured(finished):
         assert set(photo["utterances"]) == {"long"}
         for one in photo["utterances"]["long"].values():
             assert one["failed"] is None
-            assert {"ssim", "nme", "motion_share", "nme_rest", "identity_distance"} <= set(one["figures"])
+            assert {"ssim", "nme", "motion_share", "motion_tracked", "nme_rest", "identity_distance"} <= set(
+                one["figures"]
+            )
             assert (output / one["video"]).stat().st_size > 0
     assert summary["average"]["ours"]["ssim"]["value"] <= 1
     assert "| landmark NME" in table

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -20,7 +21,13 @@ from experiments.portrait_evaluation.averages import (
     with_flicker_ratio,
     worst_photos,
 )
-from experiments.portrait_evaluation.pair_figures import at_rest, identity_distance, motion_share, shown_motion
+from experiments.portrait_evaluation.pair_figures import (
+    at_rest,
+    identity_distance,
+    lines_tracked,
+    motion_share,
+    shown_motion,
+)
 from experiments.portrait_evaluation.summary import failures, why_worst
 from experiments.portrait_evaluation.tables import figures_csv, table_markdown
 from lightning_modules.faces.face import FaceList, make_face
@@ -177,6 +184,24 @@ def test_unrest_of_the_detector_adds_to_the_motion_found_but_not_to_the_share():
     found = shown_motion(asked + noise, asked, 64)
     assert found["motion_ratio"] > 110
     assert found["motion_share"] == pytest.approx(100, abs=1)
+
+
+def test_lines_that_go_half_the_way_are_half_the_motion():
+    rest = np.asarray(frontal_face(), np.float32)[:, :2] * 20 + (28, 30)
+    steps = np.arange(5, dtype=np.float32)[:, None, None] * [[[0.8, 0.4]]]
+
+    def drawn(points):
+        picture = np.full((64, 64, 1), 255, np.uint8)
+        for x, y in points:
+            cv2.circle(picture, (round(16 * x), round(16 * y)), 24, 0, -1, cv2.LINE_AA, shift=4)
+        return picture
+
+    frames = np.stack([drawn(rest + step / 2) for step in steps])
+    found = lines_tracked(drawn(rest), rest, frames, (rest + steps).astype(np.float32))
+    assert found["motion_tracked"] == pytest.approx(50, abs=5)
+    # Half of the mean of 0, 0.9, 1.8, 2.7 and 3.6 pixels in the middle, over the eyes' distance.
+    assert found["tracked_error"] == pytest.approx(100 * 0.89 / np.linalg.norm(rest[36] - rest[45]), rel=0.15)
+    assert found["tracked_share"] > 50
 
 
 class Shifted:
