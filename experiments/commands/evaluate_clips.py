@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from experiments.commands.batch import CLIPS, expand, pair_clips
 from experiments.evaluation.method_names import DEFAULT, parse_methods
-from experiments.evaluation.settings import DrawnLandmarks, EvaluationSettings, FaceScaling
+from experiments.evaluation.settings import DrawnLandmarks, EvaluationSettings, FaceScaling, face_weights_named
 from experiments.progress import make_progress
 from experiments.signature_parser import Option
 from lightning_modules.errors import InkspeakError, OutputError
@@ -34,7 +34,8 @@ CLIPS_OPTIONS: Final = {
     **dict.fromkeys(("look", "matte"), Option(group=_DRAWING)),
     "driver_weights": Option(metavar="FILE", group=_MOTION),
     **dict.fromkeys(("driver", "seed"), Option(group=_MOTION)),
-    **dict.fromkeys(("inception", "face_weights", "sync_weights"), Option(metavar="FILE", group=_MEASURES)),
+    **dict.fromkeys(("inception", "sync_weights"), Option(metavar="FILE", group=_MEASURES)),
+    "face_weights": Option(metavar="FILE|dlib", group=_MEASURES),
     "reference_drawings": Option(metavar="DIR", group=_MEASURES),
     **dict.fromkeys(("face_scaling", "landmarks", "drawn_landmarks", "distance_frames"), Option(group=_MEASURES)),
     **dict.fromkeys(("device", "batch", "quiet"), Option(group=_MACHINE)),
@@ -63,7 +64,7 @@ def evaluate_clips(  # noqa: PLR0913 - every choice of the user is an argument
     inception: Path | None = None,
     reference_drawings: Path | None = None,
     distance_frames: int = 16,
-    face_weights: Path | None = None,
+    face_weights: str | None = None,
     face_scaling: FaceScaling = "symmetric",
     sync_weights: Path | None = None,
     device: DeviceChoice = "auto",
@@ -102,7 +103,7 @@ def evaluate_clips(  # noqa: PLR0913 - every choice of the user is an argument
         inception: pt_inception-2015-12-05-6726825d.pth, for FID and KID (default: a stand-in that is called otherwise)
         reference_drawings: real drawings with which the distances compare (default: the clips drawn frame by frame)
         distance_frames: frames of each clip for these distances
-        face_weights: an ArcFace or SFace ONNX file for CSIM, never the network of a loss here (default: no CSIM)
+        face_weights: an ArcFace or SFace ONNX file for CSIM, or dlib for that of inkspeak[identity] (default: no CSIM)
         face_scaling: what that file reads, symmetric for ArcFace, bytes for SFace
         sync_weights: SyncNet's weights for LSE-C and LSE-D (default: neither)
         device: where to compute; auto takes a GPU if there is one
@@ -140,7 +141,7 @@ def evaluate_clips(  # noqa: PLR0913 - every choice of the user is an argument
         inception=inception,
         drawings=reference_drawings,
         distance_frames=distance_frames,
-        face_weights=face_weights,
+        face_weights=face_weights_named(face_weights),
         face_scaling=face_scaling,
         sync_weights=sync_weights,
         device=device,

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from experiments.commands.evaluate_clips import CLIPS_OPTIONS
 from experiments.evaluation.method_names import DEFAULT, DRAWN_FRAMES, parse_methods
-from experiments.evaluation.settings import EvaluationSettings, FaceScaling
+from experiments.evaluation.settings import EvaluationSettings, FaceScaling, face_weights_named
 from experiments.progress import make_progress
 from experiments.signature_parser import Option
 from lightning_modules.errors import ConfigError, InkspeakError, OutputError
@@ -42,7 +42,7 @@ def evaluate_portraits(  # noqa: PLR0913 - every choice of the user is an argume
     look: Look = AnimationJob.look,
     drawings: Path | None = None,
     inception: Path | None = None,
-    face_weights: Path | None = None,
+    face_weights: str | None = None,
     face_scaling: FaceScaling = "symmetric",
     seed: int = 0,
     device: DeviceChoice = "auto",
@@ -73,7 +73,7 @@ def evaluate_portraits(  # noqa: PLR0913 - every choice of the user is an argume
         look: pen, pencil, or a cartoon in colour
         drawings: set that inkspeak prepare drawings made; the kernel distance of the frames to it is measured
         inception: pt_inception-2015-12-05-6726825d.pth, for KID (default: a stand-in that is called otherwise)
-        face_weights: an ArcFace or SFace ONNX file for CSIM, never the network of a loss here (default: no CSIM)
+        face_weights: an ArcFace or SFace ONNX file for CSIM, or dlib for that of inkspeak[identity] (default: no CSIM)
         face_scaling: what that file reads, symmetric for ArcFace, bytes for SFace
         seed: seed of blinks, sway and intervals
         device: where to compute; auto takes a GPU if there is one
@@ -103,7 +103,7 @@ def evaluate_portraits(  # noqa: PLR0913 - every choice of the user is an argume
         drawn_landmarks="starter",
         seed=seed,
         inception=inception,
-        face_weights=face_weights,
+        face_weights=face_weights_named(face_weights),
         face_scaling=face_scaling,
         device=device,
         batch=batch,

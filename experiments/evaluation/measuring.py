@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from experiments.evaluation.clips import Pixels, Points
     from experiments.evaluation.drawn_landmarks import DrawnFaceFinder
     from experiments.evaluation.settings import EvaluationSettings
-    from lightning_modules.metrics.face_similarity import IdentityNetwork
+    from lightning_modules.metrics.face_similarity import FaceEmbedder
     from lightning_modules.networks.frozen.syncnet import SyncNet
 
 _BATCH = 16
@@ -86,15 +86,16 @@ class Measurer:
         return make_feature_network(self.settings.inception)
 
     @cached_property
-    def identity(self) -> IdentityNetwork:
+    def identity(self) -> FaceEmbedder:
         """Who knows faces, for CSIM.
 
         Raises:
+            BackendError: it is dlib's and not installed.
             WeightsError: its file cannot be used.
         """
-        from lightning_modules.metrics.face_similarity import IdentityNetwork
+        from lightning_modules.metrics.face_similarity import make_face_embedder
 
-        return IdentityNetwork(self.settings.face_weights or "", self.settings.face_scaling)
+        return make_face_embedder(self.settings.face_weights or "", self.settings.face_scaling)
 
     @cached_property
     def syncnet(self) -> SyncNet:

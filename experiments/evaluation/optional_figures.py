@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from experiments.evaluation.motion_figures import as_tensor
 from lightning_modules.errors import MetricError
 from lightning_modules.metrics.drawing_pixels import as_rgb_bytes
-from lightning_modules.metrics.face_similarity import Embed, face_similarity
+from lightning_modules.metrics.face_similarity import FaceEmbedder, face_similarity
 from lightning_modules.metrics.lip_sync import face_crops, lip_sync
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PIECE = 64  # frames whose faces are cut out at a time
 
 
-def likeness(embed: Embed, frames: Pixels, found: Points, static: Pixels, static_landmarks: Points) -> float:
+def likeness(embed: FaceEmbedder, frames: Pixels, found: Points, static: Pixels, static_landmarks: Points) -> float:
     """CSIM: mean cosine of the drawn faces with the static drawing of the photo.
 
     Args:

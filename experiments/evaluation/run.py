@@ -210,6 +210,8 @@ def _remarks(
     remarks.append("figures are of the frames as they were drawn, before they were compressed into videos")
     if settings.face_weights is None:
         remarks.append("CSIM: left out, it needs a face recognition network that no loss here uses (--face-weights)")
+    elif settings.face_weights == "dlib":
+        remarks.append("CSIM: by dlib's network, which no loss here uses")
     if settings.sync_weights is None:
         remarks.append("LSE-C and LSE-D: left out, they need SyncNet's weights (--sync-weights)")
     return remarks

@@ -29,6 +29,16 @@ FaceScaling = Literal["symmetric", "bytes"]
 """What the pixels that a face recognition network reads are."""
 
 
+FaceWeights = Path | Literal["dlib"]
+
+
+def face_weights_named(word: str | None) -> FaceWeights | None:
+    """What the user names as the network of CSIM: ``"dlib"``, or the path of a file."""
+    if word == "dlib":
+        return "dlib"
+    return None if word is None else Path(word).expanduser()
+
+
 @dataclass(frozen=True)
 class EvaluationSettings:
     """All methods are shown the same frames, at the same rate and size.
@@ -51,7 +61,7 @@ class EvaluationSettings:
         inception: weights of the FID; None takes a stand-in whose distances bear another name.
         drawings: folder of real drawings with which the distances compare; None: the clips drawn frame by frame.
         distance_frames: frames of each clip whose features the distances are made of, evenly spaced.
-        face_weights: the network of CSIM; None leaves it out.
+        face_weights: the network of CSIM, a file or ``"dlib"``; None leaves it out.
         face_scaling: of its input: ``"symmetric"`` (ArcFace) or ``"bytes"`` (SFace).
         sync_weights: the network of LSE-C and LSE-D; None leaves them out.
         device: where to compute.
@@ -78,7 +88,7 @@ class EvaluationSettings:
     inception: Path | None = None
     drawings: Path | None = None
     distance_frames: int = 16
-    face_weights: Path | None = None
+    face_weights: FaceWeights | None = None
     face_scaling: FaceScaling = "symmetric"
     sync_weights: Path | None = None
     device: DeviceChoice = "auto"

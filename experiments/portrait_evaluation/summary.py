@@ -117,5 +117,7 @@ def remarks_of(
     )
     if settings.face_weights is None:
         remarks.append("CSIM: left out, it needs a face recognition network that no loss here uses (--face-weights)")
+    elif settings.face_weights == "dlib":
+        remarks.append("CSIM: by dlib's network, which no loss here uses")
     remarks.append("figures are of the frames as they were drawn, before they were compressed into videos")
     return remarks

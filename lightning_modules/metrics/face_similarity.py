@@ -1,16 +1,15 @@
 """Whether a talking drawing keeps its face: CSIM, the cosine of an identity network's embeddings (auxiliary 10.4).
 
 The network must be another than that of the identity loss, which a generator has learned to please. It comes from the
-user's own ONNX file, read and run by OpenCV; without one there is no CSIM, and no stand-in takes its name. Such
-networks know photos: compare a drawing with the static drawing of the photo, and read the cosine beside that of the
-clip that is drawn frame by frame.
+user's own ONNX file, read and run by OpenCV, or it is dlib's (:mod:`.dlib_identity`, an extra); without one there is no
+CSIM, and no stand-in takes its name. Such networks know photos: compare a drawing with the static drawing of the photo,
+and read the cosine beside that of the clip that is drawn frame by frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -23,7 +22,7 @@ from lightning_modules.errors import WeightsError
 from lightning_modules.geometry.landmark_groups import LEFT_EYE, NOSE_TIP, OUTER_MOUTH_CORNERS, RIGHT_EYE
 from lightning_modules.metrics.summed_metric import SummedMetric
 
-ABSENT: Final = "CSIM is left out: no identity network; give an ArcFace or SFace ONNX file"
+ABSENT: Final = "CSIM is left out: no identity network; give an ArcFace or SFace ONNX file, or dlib"
 """What to say where there is no file."""
 
 INPUT_SIZE: Final = 112
@@ -35,14 +34,44 @@ TEMPLATE: Final = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (
 Scaling = Literal["symmetric", "bytes"]
 """Of the network's input: RGB as (x - 127.5) / 127.5 (ArcFace files of InsightFace), or 0 to 255 as it is (SFace)."""
 
-Embed = Callable[[Tensor], Tensor]
-"""From aligned faces (N, 3, 112, 112) uint8 RGB to embeddings (N, D)."""
+DLIB: Final = "dlib"
+"""What to give instead of a file to take dlib's network."""
 
 _REMEDY: Final = "give an ONNX file of ArcFace (InsightFace) or SFace (OpenCV's model zoo)"
 
 
+class FaceEmbedder(Protocol):
+    """An identity network with the alignment that it was trained with."""
+
+    def aligned(self, frames: Tensor, landmarks: Tensor) -> Tensor:
+        """Faces as the network wants them: frames (N, 3, H, W) uint8 RGB and (N, 68, 2 | 3) to (N, 3, S, S) uint8."""
+        ...
+
+    def __call__(self, faces: Tensor) -> Tensor:
+        """Embed aligned faces: (N, D)."""
+        ...
+
+
+def make_face_embedder(weights: str | Path, scaling: Scaling = "symmetric") -> FaceEmbedder:
+    """The identity network of a file, or dlib's.
+
+    Args:
+        weights: an ONNX file, see :class:`IdentityNetwork`, or ``"dlib"``.
+        scaling: what the file's network was trained on.
+
+    Raises:
+        BackendError: dlib's network is asked for and not installed.
+        WeightsError: the file cannot be used.
+    """
+    if str(weights) != DLIB:
+        return IdentityNetwork(weights, scaling)
+    from lightning_modules.metrics.dlib_identity import DlibIdentity
+
+    return DlibIdentity()
+
+
 class IdentityNetwork:
-    """An identity network from an ONNX file that takes aligned faces of 112 x 112; see :data:`Embed`.
+    """An identity network from an ONNX file that takes aligned faces of 112 x 112; see :class:`FaceEmbedder`.
 
     Args:
         path: the file. Nothing is downloaded, and reading it runs no code.
@@ -62,6 +91,10 @@ class IdentityNetwork:
         except cv2.error as error:
             raise WeightsError("this is no ONNX file of an identity network", _REMEDY, path) from error
         self.size = size
+
+    def aligned(self, frames: Tensor, landmarks: Tensor) -> Tensor:
+        """See :func:`aligned_faces`."""
+        return aligned_faces(frames, landmarks)
 
     def __call__(self, faces: Tensor) -> Tensor:
         """Embed faces (N, 3, 112, 112) uint8 RGB: (N, D) float32, not normalised.
@@ -105,6 +138,17 @@ def alignment_to_template(points: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.array([[a, -b, right], [b, a, down]])
 
 
+def checked_faces(frames: Tensor, landmarks: Tensor) -> None:
+    """Refuse frames and landmarks from which no faces can be cut.
+
+    Raises:
+        ValueError: shapes do not fit.
+    """
+    if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or len(frames) != len(landmarks):
+        shapes = f"{frames.dtype} {tuple(frames.shape)} and {tuple(landmarks.shape)}"
+        raise ValueError(f"faces are cut from uint8 (N, 3, H, W) with as many landmarks, got {shapes}")
+
+
 def aligned_faces(frames: Tensor, landmarks: Tensor) -> Tensor:
     """Faces as identity networks want them.
 
@@ -118,9 +162,7 @@ def aligned_faces(frames: Tensor, landmarks: Tensor) -> Tensor:
     Raises:
         ValueError: shapes do not fit.
     """
-    if frames.ndim != 4 or frames.shape[1] != 3 or frames.dtype != torch.uint8 or len(frames) != len(landmarks):
-        shapes = f"{frames.dtype} {tuple(frames.shape)} and {tuple(landmarks.shape)}"
-        raise ValueError(f"faces are cut from uint8 (N, 3, H, W) with as many landmarks, got {shapes}")
+    checked_faces(frames, landmarks)
     found = []
     for frame, points in zip(frames.cpu(), landmarks.cpu(), strict=True):
         pixels = np.ascontiguousarray(frame.permute(1, 2, 0).numpy())
@@ -131,7 +173,7 @@ def aligned_faces(frames: Tensor, landmarks: Tensor) -> Tensor:
 
 
 def face_similarity(
-    embed: Embed, frames: Tensor, landmarks: Tensor, reference: Tensor, reference_landmarks: Tensor
+    embed: FaceEmbedder, frames: Tensor, landmarks: Tensor, reference: Tensor, reference_landmarks: Tensor
 ) -> Tensor:
     """Cosine of every frame's face with one reference.
 
@@ -152,8 +194,8 @@ def face_similarity(
     seen = torch.isfinite(landmarks).flatten(1).all(1).cpu()
     if not bool(seen.any()):
         return found
-    other = embed(aligned_faces(reference[None], reference_landmarks[None])).double().cpu()
-    faces = embed(aligned_faces(frames[seen.to(frames.device)], landmarks[seen.to(landmarks.device)])).double().cpu()
+    other = embed(embed.aligned(reference[None], reference_landmarks[None])).double().cpu()
+    faces = embed(embed.aligned(frames[seen.to(frames.device)], landmarks[seen.to(landmarks.device)])).double().cpu()
     found[seen] = functional.cosine_similarity(faces, other)
     return found
 
