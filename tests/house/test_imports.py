@@ -19,7 +19,7 @@ FRAMEWORKS = {"lightning", "pytorch_lightning", "lightning_fabric", "wandb", "om
 BRINGS_TORCH = {"torch", "kornia", "torchmetrics", "face_alignment", *FRAMEWORKS - {"wandb", "omegaconf"}}
 PROBED = {"torchvision": {"experiments.commands.health_checks"}}  # the doctor looks whether it does harm
 FOR_DEVELOPERS = {"test", "lint", "dev"}
-OTHERWISE_NAMED = {"dlib": "dlib-bin", "webrtcvad": "webrtcvad-wheels"}  # library -> what it is installed as, where it need not be
+OTHERWISE_NAMED = {"dlib": "dlib-bin", "webrtcvad": "webrtcvad-wheels"}  # what it is installed as
 WITHOUT_TORCH = (
     "lightning_modules.errors",
     "lightning_modules.faces",
