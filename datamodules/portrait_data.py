@@ -21,7 +21,7 @@ from datamodules.targets import TargetSettings
 from lightning_modules.audio.track import load_track
 from lightning_modules.batches import PortraitBatch, PortraitSample, stack_samples
 from lightning_modules.errors import ConfigError
-from lightning_modules.geometry.landmark_groups import NOSE_TIP
+from lightning_modules.geometry.nose_offset import nose_offset
 
 
 class PortraitSets(NamedTuple):
@@ -142,7 +142,9 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
         rest = sorted(order[self.validation_photos :])
         if self.most_turned is None:
             return rest
-        return [number for number in rest if turned(photos.decoded.landmarks[number]) <= self.most_turned]
+        return [
+            number for number in rest if abs(float(nose_offset(photos.decoded.landmarks[number]))) <= self.most_turned
+        ]
 
     def training_samples(self) -> tuple[Dataset[PortraitSample], int]:
         """Photos to train on, each with a target, a drawing and a pair of frames."""
@@ -166,18 +168,3 @@ class PortraitData(SampleData[PortraitSample, PortraitBatch], abc.ABC):
 
 def _hash(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
-
-
-def turned(landmarks: npt.NDArray[np.floating]) -> float:
-    """How far a head is turned to the side: 0 from the front, about 0.5 in half profile, more beyond.
-
-    Args:
-        landmarks: (68, 2), any unit.
-
-    Returns:
-        Distance of the nose tip from the middle of the outer eye corners along the line through them, as a share of
-        the distance of the two.
-    """
-    eyes = landmarks[45] - landmarks[36]
-    nose = landmarks[NOSE_TIP] - (landmarks[36] + landmarks[45]) / 2
-    return abs(float(nose @ eyes) / max(float(eyes @ eyes), 1e-9))

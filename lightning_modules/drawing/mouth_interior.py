@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_modules.geometry.landmark_groups import INNER_LIP, NOSE_TIP
+from lightning_modules.geometry.landmark_groups import INNER_LIP
+from lightning_modules.geometry.nose_offset import nose_offset
 from lightning_modules.geometry.shapes import fill_polygon, stroke_segments
 
 #: Tone of the mouth cavity in [0, 1]; not quite black, so that it does not outweigh the eyes.
@@ -131,10 +132,7 @@ def in_profile(rest: Tensor) -> Tensor:
     Args:
         rest: (B, 68, 2), the photo's landmarks, pixels.
     """
-    eyes = rest[:, 45] - rest[:, 36]
-    nose = rest[:, NOSE_TIP] - (rest[:, 36] + rest[:, 45]) / 2
-    turned: Tensor = (nose * eyes).sum(-1).abs() > PROFILE * (eyes * eyes).sum(-1)
-    return turned
+    return nose_offset(rest).abs() > PROFILE
 
 
 def draw_mouth_interior(drawing: Tensor, landmarks: Tensor, rest: Tensor) -> Tensor:

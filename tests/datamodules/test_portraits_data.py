@@ -12,11 +12,11 @@ from PIL import Image
 
 from datamodules.datasets.decoded import CACHE_NAME, DecodedSet
 from datamodules.datasets.pixels import loaded_landmarks, loaded_planes
-from datamodules.portrait_data import turned
 from datamodules.portraits import PortraitsDataModule
 from datamodules.synthetic.portraits import SyntheticPortraitsDataModule
 from lightning_modules.batches import TENSOR_FIELDS, PortraitBatch
 from lightning_modules.errors import ConfigError, PreparedSetError
+from lightning_modules.geometry.nose_offset import nose_offset
 
 _spec = importlib.util.spec_from_file_location(
     "prepared_synthetic_sets", Path(__file__).with_name("prepared_synthetic_sets.py")
@@ -131,19 +131,11 @@ def test_validation_photos_are_never_trained_on(folders):
     assert module(folders, validation_photos=0).val_dataloader() == []
 
 
-def test_turned_by_hand():
-    face = np.zeros((68, 2))
-    face[36], face[45], face[30] = (10.0, 20.0), (50.0, 20.0), (38.0, 45.0)
-    assert turned(face) == pytest.approx(8 / 40)
-    tilted = face @ np.array([[0.6, 0.8], [-0.8, 0.6]])
-    assert turned(3.0 * tilted + 7.0) == pytest.approx(8 / 40)
-
-
 def test_turned_heads_are_not_trained_on(folders):
     every = module(folders, validation_photos=2)
     photos = every.sets.photos
     kept = set(every.samples(training=False).chosen)
-    turns = {number: turned(photos.decoded.landmarks[number]) for number in range(6) if number not in kept}
+    turns = {number: abs(nose_offset(photos.decoded.landmarks[number])) for number in range(6) if number not in kept}
     limit = float(np.median(list(turns.values())))
     some = module(folders, validation_photos=2, most_turned=limit)
     some.setup()

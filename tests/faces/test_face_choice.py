@@ -121,7 +121,8 @@ def test_no_face_says_what_was_tried():
         choose_face(FaceList(tried=("the whole photo", "enlarged parts")), "largest", PHOTO)
     assert str(caught.value) == (
         "party.jpg: no face found in 400×300 pixels (tried: the whole photo, enlarged parts); use a photo that shows a"
-        " whole face from the front, or give the 68 landmarks of the face in a file"
+        " whole face from the front; look for drawn faces with --landmarks mediapipe+starter; or give the 68 landmarks"
+        " of the face in a file"
     )
     assert isinstance(caught.value, PhotoError)
     with pytest.raises(NoFaceError, match="turn the photo"):
