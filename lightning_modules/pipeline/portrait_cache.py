@@ -18,7 +18,7 @@ from lightning_modules.pipeline.atomic_files import atomic_path
 from lightning_modules.pipeline.portrait import Portrait
 
 #: Raised whenever the meaning or the making of a stored portrait changes; older files are then made anew.
-STORED_FORM = 3
+STORED_FORM = 4
 
 _PICTURES = ("photo", "drawing", "background", "mask", "matte")
 

@@ -48,6 +48,18 @@ def test_a_tick_beside_a_line_takes_nothing_from_it():
     assert float(cleaned[..., 53, :].min()) == 1.0
 
 
+def test_short_strokes_that_stand_close_together_are_a_texture():
+    def hatched(gap: int, count: int) -> torch.Tensor:
+        drawing = paper()
+        drawing[..., 40:46, 10 : 10 + gap * count : gap] = 0.0  # strokes of 6 pixels side by side
+        return drawing
+
+    wide = hatched(2, 20)  # 39 pixels in all
+    assert torch.equal(without_short_strokes(wide, 0.1), wide)
+    assert float(without_short_strokes(hatched(2, 5), 0.1).min()) == 1.0  # too little for a texture
+    assert float(without_short_strokes(hatched(8, 10), 0.1).min()) == 1.0  # each stands alone
+
+
 def test_every_drawing_of_a_batch_by_itself():
     tick, line = paper(), paper()
     tick[..., 20, 10:14], line[..., 20, 10:60] = 0.0, 0.0
