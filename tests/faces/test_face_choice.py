@@ -125,6 +125,8 @@ def test_no_face_says_what_was_tried():
         " of the face in a file"
     )
     assert isinstance(caught.value, PhotoError)
+    with pytest.raises(NoFaceError, match="from the front, or give the 68 landmarks"):  # it was looked for already
+        choose_face(FaceList(tried=("mediapipe: a look", "starter: a look")), "largest", PHOTO)
     with pytest.raises(NoFaceError, match="turn the photo"):
         choose_face(FaceList(hint="turn the photo"), 2, PHOTO)
     with pytest.raises(NoFaceError, match="no face found in 400×300 pixels; "):
