@@ -172,10 +172,9 @@ def choose_face(faces: list[Face], choice: Literal["largest"] | int, photo: Phot
     if not faces:
         tried = getattr(faces, "tried", ())
         steps = f" (tried: {', '.join(tried)})" if tried else ""
-        drawn = "" if "starter" in steps else "; look for drawn faces with --landmarks mediapipe+starter;"
+        drawn = "," if "starter" in steps else "; look for drawn faces with --landmarks mediapipe+starter;"
         remedy = getattr(faces, "hint", "") or (
-            f"use a photo that shows a whole face from the front{drawn or ','} or give the 68 landmarks of the face in a"
-            " file"
+            f"use a photo that shows a whole face from the front{drawn} or give the 68 landmarks of the face in a file"
         )
         raise NoFaceError(f"no face found in {width}×{height} pixels{steps}", remedy, photo.path)
     if choice == "largest":
