@@ -30,7 +30,7 @@ TITLES: Final = {
 REST_FRAME: Final = -1
 """Number of the pose of the photo itself, which need not occur in a track."""
 TURNED_FRAME: Final = -2
-"""Number of the pose of the photo with its head turned; speaking, it turns by 2 to 4 degrees, too little to see."""
+"""Number of the pose of the photo with its head turned; speaking, it turns by 1 to 3 degrees, too little to see."""
 TURN_DEGREES: Final = 12.0
 """How far it is turned."""
 
