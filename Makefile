@@ -37,7 +37,7 @@ test-slow: $(STAMP) ## the long tests
 	$(PYTEST) -m "slow and not network"
 
 test-browser: chromium-there $(STAMP) ## the pages in a headless Chromium, which must be on this machine
-	$(PIP) install --quiet --no-compile --constraint constraints.txt --editable '.[dev,browser]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,browser]'
 	$(PYTEST) -m browser
 
 # Playwright's own browsers would come from outside the registries: one of the system is taken, or the one that is named.
@@ -66,6 +66,8 @@ $(STAMP): $(DEPENDENCIES)
 	@$(shell command -v flock >/dev/null 2>&1 && echo flock Makefile) $(MAKE) --no-print-directory SET_UP_LOCKED=1 $(STAMP)
 else
 # pip takes a half-copied package for an installed one, so a set-up that was cut off starts again from an empty folder.
+# It compiles what it installs, which takes a minute once: without that, and where Python may not keep what it compiles
+# (PYTHONDONTWRITEBYTECODE), every single start would compile torch again, two seconds longer.
 $(STAMP): $(DEPENDENCIES)
 	@if [ -e $(UNFINISHED) ] || ! $(BIN)/python -c '$(IN_RANGE)' 2>/dev/null; then \
 	  found=; \
@@ -81,8 +83,8 @@ $(STAMP): $(DEPENDENCIES)
 	fi
 	@touch $(UNFINISHED)
 	@$(BIN)/python -c 'import pip' 2>/dev/null || $(BIN)/python -m ensurepip
-	$(PIP) install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
-	$(PIP) install --quiet --no-compile --no-deps --requirement requirements-nodeps.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP) install --quiet --no-deps --requirement requirements-nodeps.txt
 	@rm -f $(UNFINISHED)
 	@touch $(STAMP)
 endif

@@ -81,6 +81,11 @@ def test_set_up_is_done_once(clone):
     assert clone.make("setup")[1] == []
 
 
+def test_set_up_compiles_the_libraries(clone):
+    """Else a start takes two seconds longer wherever Python may not keep what it compiles."""
+    assert not [request for request in clone.make("setup")[1] if "--no-compile" in request]
+
+
 @pytest.mark.parametrize("name", FILES[1:])
 def test_set_up_follows_the_files_that_name_dependencies(clone, name):
     clone.make("setup")
