@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from experiments.benchmarks import first_frame, rendering_order
@@ -29,6 +31,14 @@ def test_the_first_frame_is_waited_for(monkeypatch: pytest.MonkeyPatch, program:
     else:
         with pytest.raises(RuntimeError, match=f"ended with {said} before its first frame"):
             first_frame.seconds_to_first_frame()
+
+
+@pytest.mark.slow
+def test_the_first_frame_is_that_of_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert 0.5 < first_frame.seconds_to_first_frame(str(tmp_path)) < 60
+    (kept,) = tmp_path.glob("*.safetensors")
+    assert kept.stat().st_size > 0
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.slow
