@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning_modules.pipeline.animation_job import AnimationJob, AnimationReport, Progress
 from lightning_modules.pipeline.backends import Backends
+from lightning_modules.pipeline.garbage_collection import collector_at_rest
 from lightning_modules.pipeline.landmark_driver_choice import driver_notes
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Session:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @classmethod
+    @collector_at_rest()
     def open(cls, job: AnimationJob, progress: Progress, backends: Backends | None = None) -> Session:
         """Read the inputs, find the face, prepare the portrait and drive its landmarks with the speech.
 
