@@ -18,6 +18,8 @@ OPEN_IN_PHOTO: Final = (0.10, 0.16)
 """Opening over width of an eye in the photo below which it is closed there already, and above which it is open."""
 ERASED: Final = 0.2
 """What is taken off around the closing eye, in eye widths."""
+ERASED_ABOVE: Final = 0.12
+"""So much more is taken off above it: the way from brow to lid grows, and with it what was drawn of the upper lid."""
 AROUND: Final = 0.5
 """How far around the eye its surroundings reach, in eye widths: they say whether it lies in deep shadow."""
 IN_SHADOW: Final = (0.28, 0.31)
@@ -43,6 +45,12 @@ def eye_opening(eye: Tensor) -> Tensor:
 def _width(eye: Tensor) -> Tensor:
     width: Tensor = torch.linalg.vector_norm(eye[:, 3] - eye[:, 0], dim=-1).clamp_min(1e-6)
     return width
+
+
+def _upwards(eye: Tensor) -> Tensor:
+    """From the eye to its brow, as long as the eye is wide, (B, 2)."""
+    along = eye[:, 3] - eye[:, 0]
+    return torch.stack((along[:, 1], -along[:, 0]), dim=-1)
 
 
 def lid_line_strength(eye: Tensor, rest: Tensor) -> Tensor:
@@ -99,7 +107,10 @@ def _draw_line(drawing: Tensor, eye: Tensor, strength: Tensor) -> None:
     origin = eye.new_tensor((columns.start, rows.start))
     size = (rows.stop - rows.start, columns.stop - columns.start)
     shown = strength.view(-1, 1, 1, 1)
-    inside = dilated_polygon(eye - origin, size, ERASED * width)
+    inside = torch.maximum(
+        dilated_polygon(eye - origin, size, ERASED * width),
+        dilated_polygon(eye - origin + ERASED_ABOVE * _upwards(eye)[:, None], size, ERASED * width),
+    )
     ink = stroke_segments(line[:, :-1] - origin, line[:, 1:] - origin, size, (0.5 * LINE_WIDTH * width).clamp_min(0.5))
     part = drawing[..., rows, columns]
     if drawing.shape[1] == 1:
@@ -120,8 +131,7 @@ def _lid_tone(part: Tensor, around: Tensor) -> Tensor:
 def _cheek_colour(drawing: Tensor, eye: Tensor) -> Tensor:
     """What lies below the eye, (B, C, 1, 1)."""
     count, _, height, side = drawing.shape
-    along = eye[:, 3] - eye[:, 0]  # turned by a right angle it points from the eye to the cheek
-    cheek = eye[:, [4, 5]].mean(1) + 0.4 * torch.stack((-along[:, 1], along[:, 0]), dim=-1)
+    cheek = eye[:, [4, 5]].mean(1) - 0.4 * _upwards(eye)
     scale = drawing.new_tensor((2.0 / max(side - 1, 1), 2.0 / max(height - 1, 1)))
     place = (cheek * scale - 1.0).view(count, 1, 1, 2).to(drawing.dtype)
     smooth = functional.avg_pool2d(drawing, 5, 1, 2)

@@ -67,6 +67,23 @@ def test_a_closed_eye_is_one_line_on_paper():
     assert rows.max() < eyes[:, 1].max() + 8
 
 
+def test_more_is_taken_off_above_the_eye_than_below():
+    large = 8 * SIZE
+    shut, rest = ((points + 0.5) * 8 - 0.5 for points in (closed(1.0), face()))
+    eye = shut[0, 36:42]
+    width, middle, level = float(eye[3, 0] - eye[0, 0]), int(eye[:, 0].mean()), float(eye[5, 1])
+    gray = torch.full((1, 1, large, large), 0.5)
+    shown = draw_closed_lids(gray, shut, rest)[0, 0]
+
+    def at(share: float) -> float:
+        return float(shown[round(level + share * width), middle])
+
+    # Up to 0.2 widths below the lids, and 0.12 more above them; the lids meet in a line that is bent.
+    assert [at(share) for share in (-0.5, -0.36)] == pytest.approx([0.5, 0.5])
+    assert [at(share) for share in (-0.28, -0.24, 0.16)] == pytest.approx([1.0, 1.0, 1.0])
+    assert [at(share) for share in (0.24, 0.36)] == pytest.approx([0.5, 0.5])
+
+
 def test_a_lid_in_deep_shadow_stays_black():
     half = torch.ones(1, 1, SIZE, SIZE)
     half[..., SIZE // 2 :] = 0.0  # the half with the subject's left eye
