@@ -5,7 +5,7 @@ unit quaternion (x, y, z, w), then translation in the unit of the landmarks. It 
 head is: full = R(quaternion) @ registered + translation.
 
 The points that expression hardly moves give the pose: nose bridge, nose base and eye corners, the "T-shape" of the
-published speaker-aware branch. Registration is rigid, without scale. NumPy only.
+published speaker-aware branch. Registration is rigid, without scale. NumPy and SciPy only.
 Source: Kabsch, "A solution for the best rotation to relate two sets of vectors", 1976; reference: stage 1, 10.4.
 """
 
@@ -81,19 +81,14 @@ def rotation_of(quaternion: _Array) -> NDArray[np.float64]:
     Raises:
         ValueError: a quaternion is zero or has another shape.
     """
+    from scipy.spatial.transform import Rotation
+
     given = np.asarray(quaternion, np.float64)
     if given.shape[-1:] != (4,):
         raise ValueError(f"quaternions must be (..., 4), got {given.shape}")
-    length = np.linalg.norm(given, axis=-1, keepdims=True)
-    if not (length > 0.0).all():
-        raise ValueError("a quaternion is zero")
-    unit = given / length
-    vector, w = unit[..., :3], unit[..., 3, None, None]
-    # R = (w² − v·v) I + 2 v vᵀ + 2 w [v]×; importing SciPy's for it would hold up the first frame by a quarter second.
-    crossed = np.cross(np.eye(3), vector[..., None, :])
-    outer = vector[..., :, None] * vector[..., None, :]
-    inner = (vector**2).sum(axis=-1)[..., None, None]
-    matrices: NDArray[np.float64] = (w**2 - inner) * np.eye(3) + 2.0 * (outer + w * crossed)
+    matrices: NDArray[np.float64] = (
+        Rotation.from_quat(given.reshape(-1, 4)).as_matrix().reshape(*given.shape[:-1], 3, 3)
+    )
     return matrices
 
 
@@ -103,16 +98,9 @@ def quaternion_of(rotation: _Array) -> NDArray[np.float64]:
     The first has w >= 0; each further one has the sign that is nearer to the one before, so that a track of them can be
     interpolated and smoothed.
     """
-    given = np.asarray(rotation, np.float64)
-    trace = np.trace(given, axis1=-2, axis2=-1)
-    # Bar-Itzhack 2000: the quaternion is the eigenvector of the largest eigenvalue, well conditioned at every angle.
-    symmetric = np.empty((*given.shape[:-2], 4, 4))
-    symmetric[..., :3, :3] = given + np.swapaxes(given, -1, -2) - trace[..., None, None] * np.eye(3)
-    symmetric[..., 3, 3] = trace
-    for axis, (row, column) in enumerate(((2, 1), (0, 2), (1, 0))):
-        symmetric[..., axis, 3] = symmetric[..., 3, axis] = given[..., row, column] - given[..., column, row]
-    found: NDArray[np.float64] = np.linalg.eigh(symmetric)[1][..., -1].copy()
-    found *= np.where(found[:, 3:] < 0.0, -1.0, 1.0)
+    from scipy.spatial.transform import Rotation
+
+    found: NDArray[np.float64] = Rotation.from_matrix(np.asarray(rotation, np.float64)).as_quat(canonical=True)
     flips = np.where((found[1:] * found[:-1]).sum(axis=1) < 0.0, -1.0, 1.0)
     found[1:] *= np.cumprod(flips)[:, None]
     return found
